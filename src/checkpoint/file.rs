@@ -1,0 +1,356 @@
+//! The file on disk: opened and locked, appended to, synced, deleted.
+
+use super::record::{MAGIC, Record, push_frame};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// 10,000 parts take 400 KB. A file that is longer than this is not read at all.
+const MAX_LEN: u64 = 64 << 20;
+
+/// How often the file may be deleted and created by others between our opening and locking it.
+const MAX_OPENINGS: usize = 100;
+
+/// Where frames go: the seam for tests that let a disk fail or forget.
+pub(crate) trait Storage: Send {
+    /// Writes all of it behind what is there.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Returns when everything appended is on the disk.
+    fn sync(&mut self) -> io::Result<()>;
+    /// Cuts everything behind `len` off; the next append goes there.
+    fn truncate(&mut self, len: u64) -> io::Result<()>;
+}
+
+/// Appends frames, and refuses to go on after a failure: nobody knows what reached the disk.
+#[derive(Debug)]
+pub(crate) struct Journal<S> {
+    storage: S,
+    failed: bool,
+}
+
+impl<S: Storage> Journal<S> {
+    pub(crate) fn new(storage: S) -> Journal<S> {
+        Journal {
+            storage,
+            failed: false,
+        }
+    }
+
+    pub(crate) fn append(&mut self, records: &[Record]) -> io::Result<()> {
+        let mut bytes = vec![];
+        for record in records {
+            push_frame(&mut bytes, record);
+        }
+        self.latched(|storage| storage.append(&bytes))
+    }
+
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.latched(Storage::sync)
+    }
+
+    /// Drops a tail that a crash left.
+    pub(crate) fn cut(&mut self, valid_len: u64) -> io::Result<()> {
+        self.latched(|storage| storage.truncate(valid_len))
+    }
+
+    /// Empties the file and begins it anew with a header, which is on the disk on return.
+    pub(crate) fn begin(&mut self, header: Record) -> io::Result<()> {
+        let mut bytes = MAGIC.to_vec();
+        push_frame(&mut bytes, &header);
+        self.latched(|storage| {
+            storage.truncate(0)?;
+            storage.append(&bytes)?;
+            storage.sync()
+        })
+    }
+
+    fn latched(&mut self, act: impl FnOnce(&mut S) -> io::Result<()>) -> io::Result<()> {
+        if self.failed {
+            return Err(io::Error::other(
+                "an earlier write of the checkpoint failed",
+            ));
+        }
+        let done = act(&mut self.storage);
+        self.failed = done.is_err();
+        done
+    }
+
+    pub(crate) fn into_storage(self) -> S {
+        self.storage
+    }
+}
+
+/// Why a checkpoint could not be opened.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// Another upload holds the lock.
+    Busy,
+    Io(io::Error),
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> OpenError {
+        OpenError::Io(error)
+    }
+}
+
+/// A checkpoint's file, locked as long as this lives.
+#[derive(Debug)]
+pub(crate) struct CheckpointFile {
+    file: File,
+    path: PathBuf,
+    directory_synced: bool,
+}
+
+impl CheckpointFile {
+    /// Opens the file, creating it when needed, and locks it.
+    pub(crate) fn open(path: &Path) -> Result<CheckpointFile, OpenError> {
+        for _ in 0..MAX_OPENINGS {
+            let file = open_or_create(path)?;
+            if !file.metadata()?.is_file() {
+                return Err(io::Error::other("not a regular file").into());
+            }
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(OpenError::Busy),
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+            }
+            // Its owner may just have finished and deleted it: then we hold the lock of a file without a name.
+            if names(path, &file)? {
+                return Ok(CheckpointFile {
+                    file,
+                    path: path.to_owned(),
+                    directory_synced: false,
+                });
+            }
+        }
+        Err(io::Error::other("it is deleted as fast as it is created").into())
+    }
+
+    /// All bytes, from the start; nothing but one byte too many when there are more than any checkpoint has.
+    pub(crate) fn read(&mut self) -> io::Result<Vec<u8>> {
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut bytes = vec![];
+        (&self.file).take(MAX_LEN + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Renames a file that is not ours to a free name, and opens a new one in its place.
+    pub(crate) fn set_aside(self) -> Result<(CheckpointFile, PathBuf), OpenError> {
+        let aside = free_name(&self.path);
+        fs::rename(&self.path, &aside)?;
+        let path = self.path.clone();
+        drop(self);
+        Ok((CheckpointFile::open(&path)?, aside))
+    }
+
+    /// Removes the file while its lock is held, unless the name belongs to another file by now.
+    pub(crate) fn delete(self) -> io::Result<()> {
+        match names(&self.path, &self.file)? {
+            true => fs::remove_file(&self.path),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether this file and that path are one and the same.
+    pub(crate) fn is_same_file(&self, other: &Path) -> io::Result<bool> {
+        names(other, &self.file)
+    }
+}
+
+impl Storage for CheckpointFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()?;
+        // A file whose name is not on the disk is lost with the power, however well it was synced itself.
+        if !self.directory_synced {
+            sync_directory_of(&self.path)?;
+            self.directory_synced = true;
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)?;
+        self.file.seek(SeekFrom::Start(len)).map(drop)
+    }
+}
+
+fn open_or_create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Whether the path still names this very file.
+#[cfg(unix)]
+fn names(path: &Path, file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Without a file index in std, birth time and length tell one file from another that took its place.
+#[cfg(not(unix))]
+fn names(path: &Path, file: &File) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok(there.created().ok() == ours.created().ok() && there.len() == ours.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Folders cannot be opened as files elsewhere; the system journals names itself.
+#[cfg(not(unix))]
+fn sync_directory_of(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn free_name(path: &Path) -> PathBuf {
+    let name = |n: usize| {
+        let mut name = OsString::from(path);
+        name.push(match n {
+            1 => ".not-a-checkpoint".to_owned(),
+            n => format!(".not-a-checkpoint-{n}"),
+        });
+        PathBuf::from(name)
+    };
+    let free = (1..)
+        .map(name)
+        .find(|path| fs::symlink_metadata(path).is_err());
+    free.expect("the numbers do not end")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn temp() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().expect("a temp folder");
+        let path = dir.path().join("x.cp");
+        (dir, path)
+    }
+
+    #[test]
+    fn a_second_opener_is_refused_until_the_first_is_done() {
+        let (_dir, path) = temp();
+        let first = CheckpointFile::open(&path).expect("opened");
+        assert!(matches!(CheckpointFile::open(&path), Err(OpenError::Busy)));
+        first.delete().expect("deleted");
+        assert!(!path.exists());
+        let again = CheckpointFile::open(&path).expect("opened again");
+        drop(again);
+        CheckpointFile::open(&path).expect("the lock ends with its holder");
+    }
+
+    #[test]
+    fn another_file_under_the_same_name_is_not_deleted() {
+        let (_dir, path) = temp();
+        let ours = CheckpointFile::open(&path).expect("opened");
+        fs::remove_file(&path).expect("removed");
+        fs::write(&path, "theirs").expect("written");
+        ours.delete().expect("nothing to do");
+        assert_eq!(fs::read(&path).expect("still there"), b"theirs");
+    }
+
+    #[test]
+    fn a_file_that_is_not_ours_is_kept_under_another_name() {
+        let (_dir, path) = temp();
+        for n in 1..3 {
+            fs::write(&path, format!("diary {n}")).expect("written");
+            let file = CheckpointFile::open(&path).expect("opened");
+            let (mut fresh, aside) = file.set_aside().expect("set aside");
+            assert_eq!(
+                fs::read_to_string(aside).expect("kept"),
+                format!("diary {n}")
+            );
+            assert_eq!(fresh.read().expect("read"), b"");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_dir, path) = temp();
+        CheckpointFile::open(&path).expect("opened");
+        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_cannot_be_a_checkpoint_is_an_error() {
+        let (dir, path) = temp();
+        assert!(matches!(
+            CheckpointFile::open(dir.path()),
+            Err(OpenError::Io(_))
+        ));
+        let nowhere = path.join("x.cp");
+        assert!(matches!(
+            CheckpointFile::open(&nowhere),
+            Err(OpenError::Io(_))
+        ));
+    }
+
+    /// Fails at the n-th call.
+    struct Failing(usize);
+
+    impl Failing {
+        fn call(&mut self) -> io::Result<()> {
+            self.0 -= 1;
+            match self.0 {
+                0 => Err(io::Error::from(io::ErrorKind::StorageFull)),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    impl Storage for Failing {
+        fn append(&mut self, _: &[u8]) -> io::Result<()> {
+            self.call()
+        }
+        fn sync(&mut self) -> io::Result<()> {
+            self.call()
+        }
+        fn truncate(&mut self, _: u64) -> io::Result<()> {
+            self.call()
+        }
+    }
+
+    #[test]
+    fn after_one_failure_nothing_more_is_written() {
+        for n in 1..=4 {
+            let mut journal = Journal::new(Failing(n));
+            let results = [
+                journal.cut(0),
+                journal.append(&[]),
+                journal.sync(),
+                journal.cut(0),
+            ];
+            let failed = results.iter().position(Result::is_err);
+            assert_eq!(failed, Some(n - 1));
+            // The storage would count below zero, and panic, were it called once more.
+            assert!(results[n - 1..].iter().all(Result::is_err));
+            assert!(journal.append(&[]).is_err());
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Records and frames: bytes and nothing else. The only file that names bincode.
+
+use crate::etag::ETag;
+use crate::part::{DonePart, PartNumber};
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use serde::{Deserialize, Serialize};
+
+pub(crate) const MAGIC: &[u8; 8] = b"OSSUPCP1";
+
+/// Length and CRC in front of a payload.
+pub(super) const FRAME_HEAD: usize = 8;
+
+/// A header with the longest key and path has about 6 KiB.
+pub(super) const MAX_PAYLOAD: usize = 64 << 10;
+
+/// The limit is for decoding: it refuses lengths inside a payload that no payload can have. It does not touch the layout.
+const LAYOUT: Configuration<LittleEndian, Varint, Limit<MAX_PAYLOAD>> =
+    bincode::config::standard().with_limit::<MAX_PAYLOAD>();
+
+/// What a file is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileIdentity {
+    pub(crate) len: u64,
+    /// Nanoseconds since 1970.
+    pub(crate) mtime: i128,
+    pub(crate) ctime: i128,
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+}
+
+/// Which upload the checkpoint is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Header {
+    pub(crate) endpoint: String,
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+    pub(crate) upload_id: String,
+    pub(crate) path: Vec<u8>,
+    pub(crate) identity: FileIdentity,
+    pub(crate) part_size: u64,
+    pub(crate) options: [u8; 32],
+}
+
+/// What a frame says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Record {
+    Header(Box<Header>),
+    PartDone(DonePart),
+    PartLost(PartNumber),
+}
+
+/// The records as they are laid out. Variants and fields are never reordered.
+#[derive(Serialize, Deserialize)]
+enum Layout {
+    Header(Header),
+    PartDone {
+        number: u16,
+        etag: LayoutETag,
+        crc64: u64,
+    },
+    PartLost {
+        number: u16,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+enum LayoutETag {
+    Md5([u8; 16]),
+    Text(String),
+}
+
+impl From<&Record> for Layout {
+    fn from(record: &Record) -> Layout {
+        match record {
+            Record::Header(header) => Layout::Header(Header::clone(header)),
+            Record::PartDone(part) => Layout::PartDone {
+                number: part.number.get(),
+                etag: match part.etag.md5() {
+                    Some(bytes) => LayoutETag::Md5(bytes),
+                    None => LayoutETag::Text(part.etag.as_str().to_owned()),
+                },
+                crc64: part.crc64,
+            },
+            Record::PartLost(number) => Layout::PartLost {
+                number: number.get(),
+            },
+        }
+    }
+}
+
+impl Layout {
+    /// `None` when a field has a value that it cannot have.
+    fn check(self) -> Option<Record> {
+        Some(match self {
+            Layout::Header(header) => Record::Header(Box::new(header)),
+            Layout::PartDone {
+                number,
+                etag,
+                crc64,
+            } => Record::PartDone(DonePart {
+                number: PartNumber::new(number)?,
+                etag: match etag {
+                    LayoutETag::Md5(bytes) => ETag::from_md5(bytes),
+                    LayoutETag::Text(text) => ETag::parse(&text)?,
+                },
+                crc64,
+            }),
+            Layout::PartLost { number } => Record::PartLost(PartNumber::new(number)?),
+        })
+    }
+}
+
+/// Appends a record as a frame.
+pub(crate) fn push_frame(bytes: &mut Vec<u8>, record: &Record) {
+    let payload = bincode::serde::encode_to_vec(Layout::from(record), LAYOUT)
+        .expect("a record is encoded in memory and within the limit");
+    let len = u32::try_from(payload.len()).expect("a payload is within the limit");
+    let head = len.to_le_bytes();
+    bytes.extend_from_slice(&head);
+    bytes.extend_from_slice(&checksum(head, &payload).to_le_bytes());
+    bytes.extend_from_slice(&payload);
+}
+
+/// The record of an intact payload; `None` when it is none.
+pub(super) fn decode(payload: &[u8]) -> Option<Record> {
+    let (layout, used) = bincode::serde::decode_from_slice::<Layout, _>(payload, LAYOUT).ok()?;
+    if used != payload.len() {
+        return None;
+    }
+    layout.check()
+}
+
+pub(super) fn checksum(len: [u8; 4], payload: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&len);
+    crc.update(payload);
+    crc.finalize()
+}

@@ -1,0 +1,326 @@
+//! Reading a checkpoint: what its bytes say, and where they end. No side effects.
+
+use super::record::{FRAME_HEAD, Header, MAGIC, MAX_PAYLOAD, Record, checksum, decode};
+use crate::part::{DonePart, PartNumber};
+use std::collections::BTreeMap;
+
+/// How the bytes end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Behind an intact frame.
+    Clean,
+    /// In the middle of a frame, or with zeros: a crash.
+    CutShort,
+    /// With anything else: what was read before counts for nothing.
+    Damaged,
+    /// Nothing in it is ours.
+    Foreign,
+}
+
+/// What the bytes of a checkpoint say.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    pub(crate) header: Option<Header>,
+    pub(crate) parts: BTreeMap<PartNumber, DonePart>,
+    /// Bytes, counted from the start, that hold the magic and intact frames.
+    pub(crate) valid_len: u64,
+    pub(crate) end: End,
+}
+
+pub(crate) fn scan(bytes: &[u8]) -> Scan {
+    let mut found = Scan {
+        header: None,
+        parts: BTreeMap::new(),
+        valid_len: 0,
+        end: End::CutShort,
+    };
+    if is_zero(bytes) || (bytes.len() < MAGIC.len() && MAGIC.starts_with(bytes)) {
+        if bytes.is_empty() {
+            found.end = End::Clean;
+        }
+        return found;
+    }
+    let Some(mut rest) = bytes.strip_prefix(MAGIC) else {
+        found.end = match holds_a_frame(bytes) {
+            true => End::Damaged,
+            false => End::Foreign,
+        };
+        return found;
+    };
+    found.valid_len = MAGIC.len() as u64;
+    found.end = loop {
+        match next_frame(rest) {
+            Frame::None => break End::Clean,
+            Frame::CutShort => break End::CutShort,
+            Frame::Damaged => break End::Damaged,
+            Frame::Intact(record, len) => {
+                if !found.take(record) {
+                    break End::Damaged;
+                }
+                found.valid_len += len as u64;
+                rest = &rest[len..];
+            }
+        }
+    };
+    found
+}
+
+impl Scan {
+    /// Adds what a record says. `false` when it has no place here.
+    fn take(&mut self, record: Record) -> bool {
+        match (record, self.header.is_some()) {
+            (Record::Header(header), false) => self.header = Some(*header),
+            (Record::PartDone(part), true) => {
+                self.parts.insert(part.number, part);
+            }
+            (Record::PartLost(number), true) => {
+                self.parts.remove(&number);
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
+enum Frame {
+    None,
+    CutShort,
+    Damaged,
+    Intact(Record, usize),
+}
+
+fn next_frame(rest: &[u8]) -> Frame {
+    if rest.is_empty() {
+        return Frame::None;
+    }
+    if is_zero(rest) {
+        return Frame::CutShort;
+    }
+    let Some((len, rest)) = rest.split_first_chunk::<4>() else {
+        return Frame::CutShort;
+    };
+    let payload_len = u32::from_le_bytes(*len) as usize;
+    if payload_len > MAX_PAYLOAD {
+        return Frame::Damaged;
+    }
+    let Some((crc, rest)) = rest.split_first_chunk::<4>() else {
+        return Frame::CutShort;
+    };
+    let Some(payload) = rest.get(..payload_len) else {
+        return Frame::CutShort;
+    };
+    if checksum(*len, payload) != u32::from_le_bytes(*crc) {
+        return Frame::Damaged;
+    }
+    match decode(payload) {
+        Some(record) => Frame::Intact(record, FRAME_HEAD + payload_len),
+        None => Frame::Damaged,
+    }
+}
+
+/// Whether an intact frame stands where the first belongs, behind a magic that is not.
+fn holds_a_frame(bytes: &[u8]) -> bool {
+    let rest = bytes.get(MAGIC.len()..).unwrap_or_default();
+    matches!(next_frame(rest), Frame::Intact(..))
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{FileIdentity, push_frame};
+    use super::*;
+    use crate::etag::ETag;
+
+    fn number(number: u16) -> PartNumber {
+        PartNumber::new(number).expect("a part number")
+    }
+
+    fn done(n: u16, etag: &str) -> Record {
+        Record::PartDone(DonePart {
+            number: number(n),
+            etag: ETag::parse(etag).expect("a tag"),
+            crc64: 5_409_316_634_556_368_277 + u64::from(n),
+        })
+    }
+
+    fn header() -> Header {
+        Header {
+            endpoint: "https://oss-cn-hangzhou.aliyuncs.com".to_owned(),
+            bucket: "examplebucket".to_owned(),
+            key: "备份/a b.bin".to_owned(),
+            upload_id: "0004B9895DBBB6EC98E36A7C1B2D3E4F".to_owned(),
+            path: b"/data/a b.bin".to_vec(),
+            identity: FileIdentity {
+                len: 1_000_000,
+                mtime: 1_717_243_384_123_456_789,
+                ctime: -1,
+                device: 2049,
+                inode: 1 << 40,
+            },
+            part_size: 102_400,
+            options: [7; 32],
+        }
+    }
+
+    fn sample() -> (Vec<Record>, Vec<u8>) {
+        let records = vec![
+            Record::Header(Box::new(header())),
+            done(1, "1A0F81547E5BA2E9C4A4B94A74731993"),
+            done(10_000, "DDD151E78EF9F976E3E80A227AF56180"),
+            done(300, "not-an-md5-10"),
+            Record::PartLost(number(1)),
+        ];
+        let mut bytes = MAGIC.to_vec();
+        for record in &records {
+            push_frame(&mut bytes, record);
+        }
+        (records, bytes)
+    }
+
+    /// Where the frames of `bytes` end, the magic first.
+    fn boundaries(records: &[Record]) -> Vec<usize> {
+        let mut bytes = MAGIC.to_vec();
+        let mut ends = vec![bytes.len()];
+        for record in records {
+            push_frame(&mut bytes, record);
+            ends.push(bytes.len());
+        }
+        ends
+    }
+
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let golden = include_bytes!("../../tests/data/checkpoint-format-1.cp");
+        let (_, bytes) = sample();
+        assert_eq!(bytes, golden, "the layout of format 1 must never change");
+        let found = scan(golden);
+        assert_eq!(found.end, End::Clean);
+        assert_eq!(found.header, Some(header()));
+        let kept: Vec<u16> = found.parts.keys().map(|n| n.get()).collect();
+        assert_eq!(kept, [300, 10_000]);
+        assert_eq!(found.valid_len, golden.len() as u64);
+    }
+
+    #[test]
+    fn a_part_costs_less_than_64_bytes() {
+        let mut bytes = vec![];
+        let tag = "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF";
+        let Record::PartDone(mut part) = done(10_000, tag) else {
+            unreachable!()
+        };
+        part.crc64 = u64::MAX;
+        push_frame(&mut bytes, &Record::PartDone(part));
+        assert!(bytes.len() < 40, "{}", bytes.len());
+    }
+
+    #[test]
+    fn every_cut_yields_the_records_before_it() {
+        let (records, bytes) = sample();
+        let ends = boundaries(&records);
+        for cut in 0..=bytes.len() {
+            let found = scan(&bytes[..cut]);
+            let at_boundary = cut == 0 || ends.contains(&cut);
+            let expected = if at_boundary {
+                End::Clean
+            } else {
+                End::CutShort
+            };
+            assert_eq!(found.end, expected, "cut at byte {cut}");
+            let whole = ends.iter().filter(|end| **end <= cut).max();
+            assert_eq!(
+                found.valid_len,
+                whole.map_or(0, |end| *end as u64),
+                "cut at byte {cut}"
+            );
+            assert_eq!(found.header.is_some(), cut >= ends[1], "cut at byte {cut}");
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let (records, bytes) = sample();
+        let last = boundaries(&records)[records.len() - 1];
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1 << bit;
+                let found = scan(&flipped);
+                // A length that grew beyond the end looks like a crash; nothing behind it is believed.
+                let honest = found.end != End::Clean
+                    && found.header.as_ref().is_none_or(|found| *found == header())
+                    && found.valid_len <= at as u64;
+                assert!(honest, "bit {bit} of byte {at}: {found:?}");
+                assert!(
+                    at < last || found.parts.contains_key(&number(1)),
+                    "byte {at}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_tail_of_zeros_is_what_a_power_cut_leaves() {
+        let (records, bytes) = sample();
+        for end in boundaries(&records) {
+            for zeros in [1, 4, 8, 9, 4096] {
+                let mut torn = bytes[..end].to_vec();
+                torn.resize(end + zeros, 0);
+                let found = scan(&torn);
+                assert_eq!(found.end, End::CutShort, "{zeros} zeros behind byte {end}");
+                assert_eq!(found.valid_len, end as u64);
+            }
+        }
+        assert_eq!(scan(&[0; 4096]).end, End::CutShort);
+    }
+
+    #[test]
+    fn records_out_of_place_are_damage() {
+        let frame = |records: &[Record]| {
+            let mut bytes = MAGIC.to_vec();
+            records
+                .iter()
+                .for_each(|record| push_frame(&mut bytes, record));
+            scan(&bytes).end
+        };
+        let header = Record::Header(Box::new(header()));
+        let part = done(1, "1A0F81547E5BA2E9C4A4B94A74731993");
+        assert_eq!(frame(&[part.clone(), header.clone()]), End::Damaged);
+        assert_eq!(
+            frame(&[header.clone(), part.clone(), header.clone()]),
+            End::Damaged
+        );
+        assert_eq!(frame(&[header, part.clone(), part]), End::Clean);
+    }
+
+    #[test]
+    fn a_payload_with_bytes_to_spare_or_a_wrong_number_is_damage() {
+        let framed = |payload: &[u8]| {
+            let (_, mut bytes) = sample();
+            let len = (payload.len() as u32).to_le_bytes();
+            bytes.extend(len);
+            bytes.extend(checksum(len, payload).to_le_bytes());
+            bytes.extend(payload);
+            scan(&bytes).end
+        };
+        assert_eq!(framed(&[2, 1]), End::Clean, "PartLost 1");
+        assert_eq!(framed(&[2, 1, 0]), End::Damaged, "a byte too many");
+        assert_eq!(framed(&[2, 0]), End::Damaged, "part 0");
+        assert_eq!(framed(&[2, 251, 0x11, 0x27]), End::Damaged, "part 10,001");
+        assert_eq!(framed(&[3, 1]), End::Damaged, "an unknown record");
+        assert_eq!(framed(&[]), End::Damaged, "no record");
+        let endless = [0, 253, 255, 255, 255, 255, 255, 255, 255, 255];
+        assert_eq!(framed(&endless), End::Damaged, "a text of 2^64 bytes");
+    }
+
+    #[test]
+    fn another_s_file_is_told_from_a_damaged_checkpoint() {
+        assert_eq!(scan(b"dear diary, today").end, End::Foreign);
+        assert_eq!(scan(b"x").end, End::Foreign);
+        let (_, mut bytes) = sample();
+        bytes[3] ^= 0x20;
+        assert_eq!(scan(&bytes).end, End::Damaged);
+    }
+}

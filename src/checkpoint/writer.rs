@@ -1,0 +1,175 @@
+//! The one thread that records finished parts.
+
+use super::file::{Journal, Storage};
+use super::record::Record;
+use crate::part::DonePart;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// A power cut loses at most this much of the record; ListParts brings it back.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// How many parts go into one write at most.
+const BATCH: usize = 256;
+
+/// Records parts until the last worker is gone, several in one write when they queue up, and syncs at the end.
+///
+/// `recorded` is called for each part after it was written. Without a journal parts are only counted. The first error
+/// ends it: the channel closes, and the workers notice.
+pub(crate) fn write_parts<S: Storage>(
+    mut journal: Option<&mut Journal<S>>,
+    parts: &Receiver<DonePart>,
+    mut recorded: impl FnMut(DonePart),
+) -> io::Result<()> {
+    let mut synced = Instant::now();
+    let mut unsynced = false;
+    loop {
+        let batch = match next_batch(parts, unsynced.then_some(synced + SYNC_EVERY)) {
+            Ok(batch) => batch,
+            Err(RecvTimeoutError::Timeout) => vec![],
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        if let Some(journal) = &mut journal {
+            if !batch.is_empty() {
+                let records: Vec<_> = batch.iter().cloned().map(Record::PartDone).collect();
+                journal.append(&records)?;
+                unsynced = true;
+            }
+            if unsynced && synced.elapsed() >= SYNC_EVERY {
+                journal.sync()?;
+                synced = Instant::now();
+                unsynced = false;
+            }
+        }
+        batch.into_iter().for_each(&mut recorded);
+    }
+    match journal {
+        Some(journal) if unsynced => journal.sync(),
+        _ => Ok(()),
+    }
+}
+
+/// Waits for a part, until `deadline` when there is one, and takes along what has queued up behind it.
+fn next_batch(
+    parts: &Receiver<DonePart>,
+    deadline: Option<Instant>,
+) -> Result<Vec<DonePart>, RecvTimeoutError> {
+    let first = match deadline {
+        Some(deadline) => parts.recv_deadline(deadline)?,
+        None => parts.recv().map_err(|_| RecvTimeoutError::Disconnected)?,
+    };
+    let mut batch = vec![first];
+    batch.extend(parts.try_iter().take(BATCH - 1));
+    Ok(batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::record::{FileIdentity, Header};
+    use crate::checkpoint::scan::{End, scan};
+    use crate::etag::ETag;
+    use crate::part::PartNumber;
+
+    #[derive(Default)]
+    struct Memory {
+        bytes: Vec<u8>,
+        appends: usize,
+        syncs: usize,
+        fail_append: bool,
+    }
+
+    impl Storage for Memory {
+        fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+            if self.fail_append {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.bytes.extend_from_slice(bytes);
+            self.appends += 1;
+            Ok(())
+        }
+        fn sync(&mut self) -> io::Result<()> {
+            self.syncs += 1;
+            Ok(())
+        }
+        fn truncate(&mut self, len: u64) -> io::Result<()> {
+            self.bytes.truncate(usize::try_from(len).expect("short"));
+            Ok(())
+        }
+    }
+
+    fn header() -> Header {
+        Header {
+            endpoint: "https://e".to_owned(),
+            bucket: "b-1".to_owned(),
+            key: "k".to_owned(),
+            upload_id: "id".to_owned(),
+            path: b"/f".to_vec(),
+            identity: FileIdentity {
+                len: 1,
+                mtime: 1,
+                ctime: 1,
+                device: 1,
+                inode: 1,
+            },
+            part_size: 102_400,
+            options: [0; 32],
+        }
+    }
+
+    fn part(number: u16) -> DonePart {
+        DonePart {
+            number: PartNumber::new(number).expect("a part number"),
+            etag: ETag::from_md5([1; 16]),
+            crc64: 1,
+        }
+    }
+
+    fn queued(n: u16) -> Receiver<DonePart> {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        for number in 1..=n {
+            sender.send(part(number)).expect("open");
+        }
+        receiver
+    }
+
+    #[test]
+    fn parts_that_queue_up_share_a_write_and_one_sync_ends_it() {
+        let mut journal = Journal::new(Memory::default());
+        journal
+            .begin(Record::Header(Box::new(header())))
+            .expect("begun");
+        let mut recorded = 0;
+        write_parts(Some(&mut journal), &queued(1000), |_| recorded += 1).expect("written");
+        let memory = journal.into_storage();
+        assert_eq!(
+            (recorded, memory.appends, memory.syncs),
+            (1000, 1 + 4, 1 + 1)
+        );
+        let found = scan(&memory.bytes);
+        assert_eq!((found.end, found.parts.len()), (End::Clean, 1000));
+    }
+
+    #[test]
+    fn a_part_that_was_not_written_is_not_reported() {
+        let mut journal = Journal::new(Memory {
+            fail_append: true,
+            ..Memory::default()
+        });
+        let mut recorded = 0;
+        let written = write_parts(Some(&mut journal), &queued(3), |_| recorded += 1);
+        assert_eq!(
+            written.expect_err("full").kind(),
+            io::ErrorKind::StorageFull
+        );
+        assert_eq!(recorded, 0);
+    }
+
+    #[test]
+    fn without_a_journal_parts_are_only_counted() {
+        let mut recorded = 0;
+        write_parts::<Memory>(None, &queued(5), |_| recorded += 1).expect("counted");
+        assert_eq!(recorded, 5);
+    }
+}

@@ -1,0 +1,83 @@
+//! Entity tags: opaque to us, except that 32 hex digits may be kept as 16 bytes.
+
+use std::fmt;
+
+/// An ETag without its quotes. Hex digits are upper case, as OSS writes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ETag(String);
+
+impl ETag {
+    /// The longest that is taken from an answer: OSS sends 32 to 38 characters.
+    const MAX_LEN: usize = 256;
+
+    /// Reads a header's or an element's value, with or without quotes. `None` when it holds no tag.
+    pub(crate) fn parse(text: &str) -> Option<ETag> {
+        let text = text.trim();
+        let text = text.strip_prefix("W/").unwrap_or(text);
+        let bare = text.trim_matches('"');
+        let legal = |b: u8| b.is_ascii_graphic() && b != b'"';
+        let fits = (1..=ETag::MAX_LEN).contains(&bare.len()) && bare.bytes().all(legal);
+        fits.then(|| match is_md5(bare) {
+            true => ETag(bare.to_ascii_uppercase()),
+            false => ETag(bare.to_owned()),
+        })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The 16 bytes behind 32 hex digits.
+    pub(crate) fn md5(&self) -> Option<[u8; 16]> {
+        if !is_md5(&self.0) {
+            return None;
+        }
+        let digit = |b: u8| char::from(b).to_digit(16).unwrap_or(0) as u8;
+        let mut bytes = [0; 16];
+        for (byte, pair) in bytes.iter_mut().zip(self.0.as_bytes().chunks(2)) {
+            *byte = digit(pair[0]) << 4 | digit(pair[1]);
+        }
+        Some(bytes)
+    }
+
+    pub(crate) fn from_md5(bytes: [u8; 16]) -> ETag {
+        ETag(crate::sign::hex(&bytes).to_ascii_uppercase())
+    }
+}
+
+fn is_md5(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+impl fmt::Display for ETag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_and_case_of_a_tag_do_not_matter() {
+        let tag = ETag::parse("\"1A0F81547E5BA2E9C4A4B94A74731993\"").expect("a tag");
+        for spelling in [
+            "1a0f81547e5ba2e9c4a4b94a74731993",
+            " W/\"1A0F81547e5ba2e9c4a4b94a74731993\" ",
+        ] {
+            assert_eq!(ETag::parse(spelling), Some(tag.clone()), "{spelling}");
+        }
+        assert_eq!(tag.md5().map(ETag::from_md5), Some(tag));
+    }
+
+    #[test]
+    fn other_tags_stay_as_they_are() {
+        let tag = ETag::parse("\"9D3DE146D3DF372BCBA1210BEF25CA57-10\"").expect("a tag");
+        assert_eq!(tag.as_str(), "9D3DE146D3DF372BCBA1210BEF25CA57-10");
+        assert_eq!(tag.md5(), None);
+        for none in ["", "\"\"", "a b", "a\nb", &"a".repeat(257)] {
+            assert_eq!(ETag::parse(none), None, "{none:?}");
+        }
+    }
+}
