@@ -1,6 +1,6 @@
 //! The one percent-encoding that OSS uses everywhere: unreserved bytes stay, all others become `%XX`.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -43,9 +43,12 @@ pub(crate) fn query_string(pairs: &[(&str, &str)]) -> String {
     out
 }
 
+#[cfg(any(test, feature = "local-server"))]
 /// The text behind an escaped one; `None` when what it escapes is not UTF-8.
 pub(crate) fn decode(text: &str) -> Option<String> {
-    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    let decoded = percent_encoding::percent_decode_str(text)
+        .decode_utf8()
+        .ok()?;
     Some(decoded.into_owned())
 }
 

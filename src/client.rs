@@ -1,0 +1,357 @@
+//! A client for one endpoint, and its buckets.
+
+use crate::credentials::{Credentials, CredentialsProvider, Environment};
+use crate::endpoint::{self, Addressing, Endpoint};
+use crate::error::Error;
+use crate::protocol::{Answer, Request, ServiceError};
+use crate::retry::{Failure, RetryPolicy};
+use crate::sign::signer::Signer;
+use crate::sign::{Signable, SignatureVersion};
+use crate::stop::Stop;
+use crate::transport::{Timeouts, Transport};
+use crate::upload::UploadFile;
+use jiff::{SignedDuration, Timestamp};
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+/// Codes with which OSS refuses credentials that may have been good before.
+const REFUSED_CREDENTIALS: [&str; 4] = [
+    "SecurityTokenExpired",
+    "InvalidSecurityToken",
+    "InvalidAccessKeyId",
+    "AccessKeyIdAndSecurityTokenNotMatch",
+];
+
+/// A client for one endpoint: its connections, credentials and clock. Cheap to clone; clones share all of it.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    endpoint: Endpoint,
+    signer: Signer,
+    provider: Arc<dyn CredentialsProvider>,
+    transport: Transport,
+    retry: RetryPolicy,
+    clock: Clock,
+}
+
+impl Client {
+    /// Starts a client for an endpoint, `[http[s]://]HOST[:PORT]`; `https` when no scheme is written.
+    pub fn builder(endpoint: impl Into<String>) -> ClientBuilder {
+        ClientBuilder {
+            endpoint: endpoint.into(),
+            addressing: None,
+            region: None,
+            provider: Arc::new(Environment),
+            anonymous: false,
+            version: SignatureVersion::default(),
+            timeouts: Timeouts {
+                connect: Duration::from_secs(10),
+                stall: Duration::from_secs(20),
+            },
+            retry: RetryPolicy::default(),
+            user_agent: None,
+        }
+    }
+
+    /// A bucket at this endpoint. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Options`](crate::ErrorKind::Options) when OSS takes no such name.
+    pub fn bucket(&self, name: impl Into<String>) -> Result<Bucket, Error> {
+        let name = name.into();
+        endpoint::check_bucket(&name)
+            .map_err(|why| Error::options(format!("opening bucket `{name}`"), why))?;
+        Ok(Bucket {
+            client: self.clone(),
+            name,
+        })
+    }
+
+    pub(crate) fn retry_policy(&self) -> &RetryPolicy {
+        &self.0.retry
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("endpoint", &self.0.endpoint.to_string())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Settings of a [`Client`].
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct ClientBuilder {
+    endpoint: String,
+    addressing: Option<Addressing>,
+    region: Option<String>,
+    provider: Arc<dyn CredentialsProvider>,
+    anonymous: bool,
+    version: SignatureVersion,
+    timeouts: Timeouts,
+    retry: RetryPolicy,
+    user_agent: Option<String>,
+}
+
+impl ClientBuilder {
+    /// Sets the region for V4 signatures, such as `cn-hangzhou`. Default: read from the endpoint's name.
+    pub fn region(mut self, region: impl Into<String>) -> ClientBuilder {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Sets how buckets are addressed. Default: path style for IP addresses and `localhost`, virtual-hosted else.
+    pub fn addressing(mut self, addressing: Addressing) -> ClientBuilder {
+        self.addressing = Some(addressing);
+        self
+    }
+
+    /// Sets who signs. Default: [`Environment`].
+    pub fn credentials(mut self, provider: impl CredentialsProvider + 'static) -> ClientBuilder {
+        self.provider = Arc::new(provider);
+        self.anonymous = false;
+        self
+    }
+
+    /// Sends requests unsigned.
+    pub fn anonymous(mut self) -> ClientBuilder {
+        self.provider = Arc::new(Credentials::anonymous());
+        self.anonymous = true;
+        self
+    }
+
+    /// Sets the version of signatures. Default: [`SignatureVersion::V4`].
+    pub fn signature_version(mut self, version: SignatureVersion) -> ClientBuilder {
+        self.version = version;
+        self
+    }
+
+    /// Sets how long connecting may take, TLS included. Default: 10 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> ClientBuilder {
+        self.timeouts.connect = timeout;
+        self
+    }
+
+    /// Sets how long there may be silence: no byte moved, or no answer after the last byte. Default: 20 s.
+    ///
+    /// It does not bound how long a part takes: a slow line that still moves is never cut off.
+    /// CompleteMultipartUpload may take three times as long to answer.
+    pub fn stall_timeout(mut self, timeout: Duration) -> ClientBuilder {
+        self.timeouts.stall = timeout;
+        self
+    }
+
+    /// Sets how failed requests are repeated.
+    pub fn retry(mut self, policy: RetryPolicy) -> ClientBuilder {
+        self.retry = policy;
+        self
+    }
+
+    /// Adds to the end of the user agent, `oss-upload/VERSION (OS;ARCH)`.
+    pub fn user_agent(mut self, suffix: impl Into<String>) -> ClientBuilder {
+        self.user_agent = Some(suffix.into());
+        self
+    }
+
+    /// Checks the settings. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Options`](crate::ErrorKind::Options): the endpoint or the region is none, or version 4 does not know the region.
+    pub fn build(self) -> Result<Client, Error> {
+        let doing = || format!("building a client for `{}`", self.endpoint);
+        let refuse = |why: String| Error::options(doing(), why);
+        let endpoint = Endpoint::parse(&self.endpoint, self.addressing).map_err(refuse)?;
+        let region = self.signing_region(&endpoint).map_err(refuse)?;
+        let user_agent = self.full_user_agent().map_err(refuse)?;
+        if self.timeouts.connect.is_zero() || self.timeouts.stall.is_zero() {
+            return Err(refuse("a time-out of zero lets nothing succeed".to_owned()));
+        }
+        Ok(Client(Arc::new(Inner {
+            signer: Signer::new(self.version, region, endpoint.product()),
+            endpoint,
+            provider: self.provider,
+            transport: Transport::new(self.timeouts, &user_agent),
+            retry: self.retry,
+            clock: Clock::default(),
+        })))
+    }
+
+    fn signing_region(&self, endpoint: &Endpoint) -> Result<String, String> {
+        let needed = self.version == SignatureVersion::V4 && !self.anonymous;
+        let given = self.region.as_deref().or(endpoint.region());
+        let Some(region) = given else {
+            return match needed {
+                true => Err("signature version 4 needs the region, and this endpoint's name does not tell it: \
+                     set it, for example `cn-hangzhou`"
+                    .to_owned()),
+                false => Ok(String::new()),
+            };
+        };
+        // The form with the prefix is for host names only.
+        let region = region.strip_prefix("oss-").unwrap_or(region);
+        match endpoint::is_region(region) {
+            true => Ok(region.to_owned()),
+            false => Err(format!("`{region}` is not a region, such as `cn-hangzhou`")),
+        }
+    }
+
+    fn full_user_agent(&self) -> Result<String, String> {
+        let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+        let own = format!("oss-upload/{} ({os};{arch})", env!("CARGO_PKG_VERSION"));
+        match &self.user_agent {
+            None => Ok(own),
+            Some(suffix) if suffix.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) => {
+                Ok(format!("{own}/{suffix}"))
+            }
+            Some(_) => Err("a user agent has printable ASCII characters only".to_owned()),
+        }
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("endpoint", &self.endpoint)
+            .field("region", &self.region)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A bucket, at the endpoint of its [`Client`].
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    client: Client,
+    name: String,
+}
+
+impl Bucket {
+    /// The bucket's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Starts an upload of a local file to an object. Nothing happens until [`run`](UploadFile::run).
+    pub fn upload_file(
+        &self,
+        object_key: impl Into<String>,
+        file_path: impl Into<PathBuf>,
+    ) -> UploadFile<'_> {
+        UploadFile::new(self, object_key.into(), file_path.into())
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Signs and sends one request. An answer that is no success is a failure.
+    pub(crate) fn exchange(
+        &self,
+        mut request: Request<'_>,
+        stop: &Arc<Stop>,
+    ) -> Result<Answer, Failure> {
+        let client = &*self.client.0;
+        let credentials = client.ask_for_credentials()?;
+        let used_offset = client.clock.offset();
+        let signed = client.signer.sign(
+            &Signable {
+                method: request.operation.method(),
+                bucket: Some(&self.name),
+                key: Some(request.key),
+                query: &request.query,
+                headers: &request.headers,
+            },
+            &credentials,
+            Clock::at(used_offset),
+        );
+        let url = client.endpoint.url(&self.name, request.key, &request.query);
+        let sent = client.transport.send(&url, &mut request, &signed, stop);
+        let answer = sent.map_err(Failure::Transport)?;
+        log::trace!(
+            target: "oss_upload::request",
+            "{} {}: {} {:?}",
+            request.operation,
+            request.key.escape_debug(),
+            answer.status,
+            answer.header("x-oss-request-id"),
+        );
+        match answer.is_success() {
+            true => Ok(answer),
+            false => Err(client.learn_from(&answer, &credentials, used_offset)),
+        }
+    }
+}
+
+impl Inner {
+    fn ask_for_credentials(&self) -> Result<Credentials, Failure> {
+        let asked = panic::catch_unwind(AssertUnwindSafe(|| self.provider.credentials()));
+        let given = asked.unwrap_or_else(|_| Err("the credentials provider panicked".into()));
+        given
+            .and_then(|credentials| credentials.check().map(|()| credentials))
+            .map_err(|why| Failure::Credentials(why.to_string()))
+    }
+
+    /// Reads a refusal, and puts right what can be: the clock, the credentials.
+    fn learn_from(&self, answer: &Answer, used: &Credentials, used_offset: i64) -> Failure {
+        let error = ServiceError::from_answer(answer);
+        if error.code() == "RequestTimeTooSkewed" {
+            return match self.clock.correct(error.server_time(), used_offset) {
+                true => Failure::ClockCorrected(error),
+                false => Failure::Service(error),
+            };
+        }
+        if REFUSED_CREDENTIALS.contains(&error.code()) {
+            self.provider.refused(used);
+            if self.ask_for_credentials().is_ok_and(|now| now != *used) {
+                return Failure::CredentialsRenewed(error);
+            }
+        }
+        Failure::Service(error)
+    }
+}
+
+/// The local clock, set right by the server's when OSS refused it. Shared by all requests of a client.
+#[derive(Debug, Default)]
+struct Clock {
+    /// Seconds to add.
+    offset: AtomicI64,
+}
+
+impl Clock {
+    fn offset(&self) -> i64 {
+        self.offset.load(Ordering::Relaxed)
+    }
+
+    fn at(offset: i64) -> Timestamp {
+        Timestamp::now()
+            .saturating_add(SignedDuration::from_secs(offset))
+            .unwrap_or_else(|_| Timestamp::now())
+    }
+
+    /// Whether a request that was signed with `used_offset` and refused can now be signed with another.
+    fn correct(&self, server_time: Option<Timestamp>, used_offset: i64) -> bool {
+        if self.offset() != used_offset {
+            // Another worker was here first.
+            return true;
+        }
+        let Some(server_time) = server_time else {
+            return false;
+        };
+        let offset = server_time.duration_since(Timestamp::now()).as_secs();
+        log::debug!(target: "oss_upload::clock", "the local clock is wrong by {offset} s: corrected");
+        self.offset.store(offset, Ordering::Relaxed);
+        offset != used_offset
+    }
+}

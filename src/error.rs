@@ -1,0 +1,224 @@
+//! One error for the whole library: a kind to branch on, a text to read, answers to what comes next.
+
+use crate::part::PartNumber;
+use crate::protocol::ServiceError;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What a failed upload, or a client that could not be built, has to say.
+///
+/// `Display` says what was being done and what went wrong, in one line. Nothing it says is repeated by
+/// [`source`](std::error::Error::source), and secrets are never part of it.
+pub struct Error(Box<Repr>);
+
+struct Repr {
+    kind: ErrorKind,
+    doing: String,
+    cause: Cause,
+    part_number: Option<PartNumber>,
+    path: Option<PathBuf>,
+    upload_id: Option<String>,
+    left_behind: Vec<String>,
+    resumable: bool,
+}
+
+enum Cause {
+    Text(String),
+    Io(io::Error),
+    Service(ServiceError),
+}
+
+/// What sort of trouble an [`Error`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The caller asked for something that cannot be: nothing was sent.
+    Options,
+    /// The credentials provider gave none, or unusable ones.
+    Credentials,
+    /// The checkpoint could not be opened, locked, read or written.
+    Checkpoint,
+    /// Another upload, in this or another process, is using the checkpoint.
+    CheckpointBusy,
+    /// The local file could not be opened or read, or is not a regular file.
+    Source,
+    /// The local file changed while it was being uploaded.
+    SourceChanged,
+    /// OSS answered with an error: see [`Error::service`].
+    Service,
+    /// No usable answer came: connection, time-out, TLS, or an answer that is not OSS's.
+    Transport,
+    /// Checksums of the sent bytes and of what OSS stored differ.
+    Integrity,
+    /// The caller cancelled the upload.
+    Cancelled,
+    /// A callback of the caller panicked, or the operating system refused a thread.
+    Internal,
+}
+
+impl Error {
+    fn new(kind: ErrorKind, doing: impl Into<String>, cause: Cause) -> Error {
+        Error(Box::new(Repr {
+            kind,
+            doing: doing.into(),
+            cause,
+            part_number: None,
+            path: None,
+            upload_id: None,
+            left_behind: vec![],
+            resumable: false,
+        }))
+    }
+
+    pub(crate) fn text(
+        kind: ErrorKind,
+        doing: impl Into<String>,
+        cause: impl Into<String>,
+    ) -> Error {
+        Error::new(kind, doing, Cause::Text(cause.into()))
+    }
+
+    pub(crate) fn options(doing: impl Into<String>, cause: impl Into<String>) -> Error {
+        Error::text(ErrorKind::Options, doing, cause)
+    }
+
+    pub(crate) fn io(kind: ErrorKind, doing: &str, path: &Path, cause: io::Error) -> Error {
+        let doing = format!("{doing} `{}`", path.display());
+        Error::new(kind, doing, Cause::Io(cause)).at_path(path)
+    }
+
+    pub(crate) fn service(doing: impl Into<String>, cause: ServiceError) -> Error {
+        Error::new(ErrorKind::Service, doing, Cause::Service(cause))
+    }
+
+    pub(crate) fn at_path(mut self, path: &Path) -> Error {
+        self.0.path = Some(path.to_owned());
+        self
+    }
+
+    pub(crate) fn at_part(mut self, part: Option<PartNumber>) -> Error {
+        self.0.part_number = part;
+        self
+    }
+
+    /// Says what stays behind: the upload on the server, and whether the next run continues it.
+    pub(crate) fn with_state(mut self, upload_id: Option<&str>, resumable: bool) -> Error {
+        self.0.upload_id = upload_id.map(str::to_owned);
+        self.0.resumable = resumable;
+        self
+    }
+
+    pub(crate) fn with_left_behind(mut self, upload_ids: Vec<String>) -> Error {
+        self.0.left_behind = upload_ids;
+        self
+    }
+
+    /// The kind, to branch on.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The number of the part that could not be uploaded, counted from 1.
+    pub fn part_number(&self) -> Option<u16> {
+        self.0.part_number.map(PartNumber::get)
+    }
+
+    /// What OSS answered, with its code and request id.
+    pub fn service_error(&self) -> Option<&ServiceError> {
+        match &self.0.cause {
+            Cause::Service(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The operating system's error, for [`ErrorKind::Source`], [`ErrorKind::Checkpoint`] and the like.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        match &self.0.cause {
+            Cause::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The local file or the checkpoint that the error is about.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// The upload that is still open on the server and holds the parts sent so far.
+    pub fn upload_id(&self) -> Option<&str> {
+        self.0.upload_id.as_deref()
+    }
+
+    /// Uploads that are of no use any more but could not be aborted. Their parts are billed until they are.
+    pub fn left_behind(&self) -> &[String] {
+        &self.0.left_behind
+    }
+
+    /// Whether the same call, made again, continues from the checkpoint instead of starting anew.
+    pub fn is_resumable(&self) -> bool {
+        self.0.resumable
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.0.doing)?;
+        match &self.0.cause {
+            Cause::Text(text) => f.write_str(text),
+            Cause::Io(error) => error.fmt(f),
+            Cause::Service(error) => error.fmt(f),
+        }?;
+        match self.0.left_behind.len() {
+            0 => Ok(()),
+            _ => write!(
+                f,
+                " (left on the server: {})",
+                self.0.left_behind.join(", ")
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("text", &self.to_string())
+            .field("part_number", &self.part_number())
+            .field("upload_id", &self.0.upload_id)
+            .field("resumable", &self.0.resumable)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_word_wide_and_crosses_threads() {
+        fn crosses_threads<T: Send + Sync + 'static>() {}
+        crosses_threads::<Error>();
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn the_text_names_the_act_the_place_and_the_cause() {
+        let cause = io::Error::from(io::ErrorKind::PermissionDenied);
+        let error = Error::io(
+            ErrorKind::Checkpoint,
+            "opening the checkpoint",
+            Path::new("/a/b.cp"),
+            cause,
+        );
+        assert_eq!(
+            error.to_string(),
+            "opening the checkpoint `/a/b.cp`: permission denied"
+        );
+        assert_eq!(error.path(), Some(Path::new("/a/b.cp")));
+        assert!(std::error::Error::source(&error).is_none());
+    }
+}

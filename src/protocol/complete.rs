@@ -1,0 +1,101 @@
+//! CompleteMultipartUpload. The server carries on when the client goes away; afterwards the upload id is dead.
+//!
+//! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/completemultipartupload>
+
+use super::{Answer, Body, Operation, Request, ServiceError, Unreadable, xml};
+use crate::etag::ETag;
+use std::fmt::Write;
+
+const OPERATION: Operation = Operation::CompleteMultipartUpload;
+
+pub(crate) fn request<'a>(
+    key: &'a str,
+    upload_id: &'a str,
+    headers: &'a [(String, String)],
+    body: &'a str,
+) -> Request<'a> {
+    let mut request = Request::new(OPERATION, key)
+        .query(&[("encoding-type", "url"), ("uploadId", upload_id)])
+        .headers(headers)
+        .body(Body::Bytes(body.as_bytes()));
+    request.headers.push(("content-type", "application/xml"));
+    request
+}
+
+/// The list of parts, in ascending order, that the object is made of.
+pub(crate) fn body<'a>(parts: impl Iterator<Item = (u16, &'a ETag)>) -> String {
+    let mut body = String::from("<CompleteMultipartUpload>");
+    for (number, etag) in parts {
+        write!(body, "<Part><PartNumber>{number}</PartNumber><ETag>\"")
+            .expect("writing to a string does not fail");
+        xml::push_escaped(&mut body, etag.as_str());
+        body.push_str("\"</ETag></Part>");
+    }
+    body.push_str("</CompleteMultipartUpload>");
+    body
+}
+
+/// The finished object.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Completed {
+    pub(crate) etag: Option<ETag>,
+    pub(crate) crc64: Option<u64>,
+    pub(crate) version_id: Option<String>,
+}
+
+/// What a 2xx to Complete may turn out to be.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Completed(Completed),
+    /// An `<Error>` in the body: no success, whatever the status says.
+    Refused(ServiceError),
+}
+
+/// Reads a 2xx. `callback` tells that a callback was asked for, whose answer stands in place of the XML.
+pub(crate) fn read(answer: &Answer, callback: bool) -> Result<Outcome, Unreadable> {
+    if ServiceError::from_xml(&answer.body).is_some() {
+        return Ok(Outcome::Refused(ServiceError::from_answer(answer)));
+    }
+    let from_body = match callback {
+        true => None,
+        false => xml::with_root(&answer.body, "CompleteMultipartUploadResult", |root| {
+            Ok(root.text("ETag").and_then(ETag::parse))
+        })
+        .map_err(|why| Unreadable::new(OPERATION, why))?,
+    };
+    Ok(Outcome::Completed(Completed {
+        etag: from_body.or_else(|| answer.etag()),
+        crc64: answer.crc64(),
+        version_id: answer.version_id(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_lists_numbers_and_quoted_tags() {
+        let tag = |text| ETag::parse(text).expect("a tag");
+        let (one, seven) = (tag("\"1A0F81547E5BA2E9C4A4B94A74731993\""), tag("a<&>"));
+        assert_eq!(
+            body([(1, &one), (7, &seven)].into_iter()),
+            "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>\"1A0F81547E5BA2E9C4A4B94A74731993\"</ETag></Part>\
+             <Part><PartNumber>7</PartNumber><ETag>\"a&lt;&amp;&gt;\"</ETag></Part></CompleteMultipartUpload>"
+        );
+    }
+
+    #[test]
+    fn a_200_with_an_error_in_it_is_no_success() {
+        let mut answer = Answer {
+            status: 200,
+            body: b"<Error><Code>InternalError</Code><Message>m</Message></Error>".to_vec(),
+            ..Answer::default()
+        };
+        let read_it = read(&answer, false);
+        assert!(matches!(read_it, Ok(Outcome::Refused(error)) if error.code() == "InternalError"));
+        answer.body = b"<html></html>".to_vec();
+        assert!(read(&answer, false).is_err());
+        assert!(matches!(read(&answer, true), Ok(Outcome::Completed(_))));
+    }
+}

@@ -1,0 +1,47 @@
+//! InitiateMultipartUpload. Not idempotent: a repeated one leaves an upload without parts behind.
+//!
+//! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/initiatemultipartupload>
+
+use super::{Answer, Body, Operation, Request, Unreadable, xml};
+
+const OPERATION: Operation = Operation::InitiateMultipartUpload;
+
+/// The longest upload id that is taken from an answer; today's have 32 characters.
+pub(crate) const MAX_UPLOAD_ID_LEN: usize = 1024;
+
+pub(crate) fn request<'a>(key: &'a str, headers: &'a [(String, String)]) -> Request<'a> {
+    Request::new(OPERATION, key)
+        .query(&[("encoding-type", "url"), ("uploads", "")])
+        .headers(headers)
+        .body(Body::Bytes(b""))
+}
+
+/// The id of the new upload.
+pub(crate) fn read(answer: &Answer) -> Result<String, Unreadable> {
+    let id = xml::with_root(&answer.body, "InitiateMultipartUploadResult", |root| {
+        root.required("UploadId").map(str::to_owned)
+    });
+    let id = id.map_err(|why| Unreadable::new(OPERATION, why))?;
+    match id.len() <= MAX_UPLOAD_ID_LEN {
+        true => Ok(id),
+        false => Err(Unreadable::new(OPERATION, "has an endless <UploadId>")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_upload_id_is_opaque_text() {
+        let body = "<InitiateMultipartUploadResult><EncodingType>url</EncodingType><Bucket>b</Bucket>\
+                    <Key>backup%2Freport.bin</Key><UploadId>5D0F+/=B4E</UploadId></InitiateMultipartUploadResult>";
+        let mut answer = Answer {
+            body: body.as_bytes().to_vec(),
+            ..Answer::default()
+        };
+        assert_eq!(read(&answer).as_deref(), Ok("5D0F+/=B4E"));
+        answer.body = body.replace("5D0F", &"5".repeat(2000)).into_bytes();
+        assert!(read(&answer).is_err());
+    }
+}

@@ -1,0 +1,153 @@
+//! The calls of OSS: what each sends and how its answer is read. Knows nothing of files or checkpoints.
+
+pub(crate) mod abort;
+pub(crate) mod complete;
+pub(crate) mod head_object;
+pub(crate) mod initiate;
+pub(crate) mod list_parts;
+pub(crate) mod put_object;
+mod service_error;
+pub(crate) mod upload_part;
+mod xml;
+
+pub use service_error::ServiceError;
+
+use crate::etag::ETag;
+use std::fmt;
+use std::io::Read;
+
+/// The calls that an upload makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    InitiateMultipartUpload,
+    UploadPart,
+    ListParts,
+    CompleteMultipartUpload,
+    AbortMultipartUpload,
+    PutObject,
+    HeadObject,
+}
+
+impl Operation {
+    pub(crate) fn method(self) -> &'static str {
+        match self {
+            Operation::InitiateMultipartUpload | Operation::CompleteMultipartUpload => "POST",
+            Operation::UploadPart | Operation::PutObject => "PUT",
+            Operation::ListParts => "GET",
+            Operation::AbortMultipartUpload => "DELETE",
+            Operation::HeadObject => "HEAD",
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// One request before it is addressed and signed. Names and values are not escaped.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) key: &'a str,
+    pub(crate) query: Vec<(&'a str, &'a str)>,
+    pub(crate) headers: Vec<(&'a str, &'a str)>,
+    pub(crate) body: Body<'a>,
+}
+
+impl<'a> Request<'a> {
+    fn new(operation: Operation, key: &'a str) -> Request<'a> {
+        Request {
+            operation,
+            key,
+            query: vec![],
+            headers: vec![],
+            body: Body::Empty,
+        }
+    }
+
+    fn query(mut self, pairs: &[(&'a str, &'a str)]) -> Request<'a> {
+        self.query.extend_from_slice(pairs);
+        self
+    }
+
+    fn headers(mut self, headers: &'a [(String, String)]) -> Request<'a> {
+        let borrowed = headers.iter().map(|(name, value)| (&**name, &**value));
+        self.headers.extend(borrowed);
+        self
+    }
+
+    /// The same request with a body, which may live shorter than the rest.
+    pub(crate) fn body<'b>(self, body: Body<'b>) -> Request<'b>
+    where
+        'a: 'b,
+    {
+        Request {
+            operation: self.operation,
+            key: self.key,
+            query: self.query,
+            headers: self.headers,
+            body,
+        }
+    }
+}
+
+/// What a request carries. POST and PUT always say how long it is.
+pub(crate) enum Body<'a> {
+    Empty,
+    Bytes(&'a [u8]),
+    Reader { len: u64, reader: &'a mut dyn Read },
+}
+
+impl fmt::Debug for Body<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Body::Empty => f.write_str("Empty"),
+            Body::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Body::Reader { len, .. } => write!(f, "Reader({len})"),
+        }
+    }
+}
+
+/// What came back, whatever its status.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(n, _)| n == name)?;
+        Some(value.trim())
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    fn etag(&self) -> Option<ETag> {
+        self.header("etag").and_then(ETag::parse)
+    }
+
+    /// `x-oss-hash-crc64ecma`; servers other than OSS may not send it.
+    fn crc64(&self) -> Option<u64> {
+        self.header("x-oss-hash-crc64ecma")?.parse().ok()
+    }
+
+    fn version_id(&self) -> Option<String> {
+        self.header("x-oss-version-id").map(str::to_owned)
+    }
+}
+
+/// An answer that says success and is none: not XML, not the XML asked for, or without what it must have.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable(pub(crate) String);
+
+impl Unreadable {
+    fn new(operation: Operation, what: impl fmt::Display) -> Unreadable {
+        Unreadable(format!("the answer to {operation} {what}"))
+    }
+}

@@ -1,0 +1,72 @@
+//! A flag that ends waiting: sleeps wake up, reads and writes give way at their next beat.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Set once, never unset; or by itself when a time has come.
+#[derive(Debug, Default)]
+pub(crate) struct Stop {
+    set: AtomicBool,
+    deadline: Option<Instant>,
+    sleepers: Mutex<()>,
+    wake: Condvar,
+}
+
+impl Stop {
+    /// Sets itself after so long.
+    pub(crate) fn within(duration: Duration) -> Stop {
+        Stop {
+            deadline: Some(Instant::now() + duration),
+            ..Stop::default()
+        }
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.set.load(Ordering::Acquire) || self.deadline.is_some_and(|at| at <= Instant::now())
+    }
+
+    pub(crate) fn set(&self) {
+        // Under the lock, so that no sleeper can miss it between looking and lying down.
+        let _sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+        self.set.store(true, Ordering::Release);
+        self.wake.notify_all();
+    }
+
+    /// Sleeps so long, or until the flag is set.
+    pub(crate) fn sleep(&self, duration: Duration) {
+        let end = Instant::now() + duration;
+        let end = self.deadline.map_or(end, |deadline| deadline.min(end));
+        let mut sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+        while !self.is_set() {
+            let Some(left) = end.checked_duration_since(Instant::now()) else {
+                return;
+            };
+            let woken = self.wake.wait_timeout(sleepers, left);
+            sleepers = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleeper_is_woken() {
+        let stop = Stop::default();
+        std::thread::scope(|scope| {
+            let sleeper = scope.spawn(|| stop.sleep(Duration::from_secs(3600)));
+            stop.set();
+            sleeper.join().expect("no panic");
+        });
+        assert!(stop.is_set());
+    }
+
+    #[test]
+    fn a_deadline_sets_it() {
+        let stop = Stop::within(Duration::ZERO);
+        stop.sleep(Duration::from_secs(3600));
+        assert!(stop.is_set());
+    }
+}

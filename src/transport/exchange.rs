@@ -1,0 +1,191 @@
+//! What one request knows while it is under way, shared between the thread's socket, body and caller.
+//!
+//! ureq calls the socket on the thread that sends the request and hands it nothing of the request. A thread-local is
+//! the way round it.
+
+use super::{TransportError, TransportErrorKind};
+use crate::stop::Stop;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Exchange>>> = const { RefCell::new(None) };
+}
+
+#[derive(Debug)]
+pub(super) struct Exchange {
+    stop: Arc<Stop>,
+    /// How long no byte may move while sending, or between bytes of an answer.
+    pub(super) stall: Duration,
+    /// How long the first byte of an answer may take.
+    patience: Duration,
+    /// A connection was made for this request; else it took one from the pool.
+    connected: Cell<bool>,
+    /// The peer closed its side, or reset, before the body was through.
+    peer_is_gone: Cell<bool>,
+    /// Something of the answer came.
+    answered: Cell<bool>,
+    /// The peer and we could not agree on TLS.
+    handshake_failed: Cell<bool>,
+}
+
+/// The exchange of this thread, if one is under way.
+#[derive(Clone, Debug)]
+pub(super) struct Current(Option<Rc<Exchange>>);
+
+pub(super) fn current() -> Current {
+    Current(CURRENT.with_borrow(Clone::clone))
+}
+
+impl Exchange {
+    pub(super) fn new(stop: &Arc<Stop>, stall: Duration, patience: Duration) -> Rc<Exchange> {
+        Rc::new(Exchange {
+            stop: Arc::clone(stop),
+            stall,
+            patience,
+            connected: Cell::new(false),
+            peer_is_gone: Cell::new(false),
+            answered: Cell::new(false),
+            handshake_failed: Cell::new(false),
+        })
+    }
+
+    /// Runs `send` with this as the thread's current exchange.
+    pub(super) fn during<T>(
+        self: &Rc<Exchange>,
+        send: impl FnOnce() -> Result<T, ureq::Error>,
+    ) -> Result<T, ureq::Error> {
+        struct Reset(Option<Rc<Exchange>>);
+        impl Drop for Reset {
+            fn drop(&mut self) {
+                CURRENT.set(self.0.take());
+            }
+        }
+        let _reset = Reset(CURRENT.replace(Some(Rc::clone(self))));
+        send()
+    }
+
+    /// Whether some of the body never left.
+    pub(super) fn peer_is_gone(&self) -> bool {
+        self.peer_is_gone.get()
+    }
+
+    /// Turns ureq's error into ours.
+    pub(super) fn explain(&self, error: ureq::Error) -> TransportError {
+        use TransportErrorKind::{Broken, Hopeless, Stale, Stopped, Unreached};
+        let kind = match &error {
+            _ if self.stop.is_set() => Stopped,
+            ureq::Error::Rustls(_) | ureq::Error::Tls(_) if self.handshake_failed.get() => Hopeless,
+            ureq::Error::Io(e) if is_tls(e) && self.handshake_failed.get() => Hopeless,
+            ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::InvalidProxyUrl => {
+                Hopeless
+            }
+            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => Unreached,
+            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => Unreached,
+            ureq::Error::Io(e) if is_unreached(e) => Unreached,
+            ureq::Error::Io(e) if is_closed(e) && !self.connected.get() && !self.answered.get() => {
+                Stale
+            }
+            _ => Broken,
+        };
+        let what = match error {
+            ureq::Error::Io(e) => e.to_string(),
+            ureq::Error::HostNotFound => "the host's name cannot be resolved".to_owned(),
+            ureq::Error::Timeout(ureq::Timeout::Connect) => "connecting took too long".to_owned(),
+            ureq::Error::Timeout(ureq::Timeout::Resolve) => {
+                "resolving the host's name took too long".to_owned()
+            }
+            other => other.to_string(),
+        };
+        TransportError { kind, what }
+    }
+}
+
+/// A handshake's failure arrives wrapped in an I/O error.
+fn is_tls(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+}
+
+fn is_unreached(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable,
+    };
+    matches!(
+        error.kind(),
+        ConnectionRefused | HostUnreachable | NetworkUnreachable | NetworkDown | AddrNotAvailable
+    )
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof,
+    };
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof
+    )
+}
+
+impl Current {
+    pub(super) fn is_stopped(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|exchange| exchange.stop.is_set())
+    }
+
+    pub(super) fn peer_is_gone(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|exchange| exchange.peer_is_gone.get())
+    }
+
+    pub(super) fn note_connected(&self) {
+        if let Some(exchange) = &self.0 {
+            exchange.connected.set(true);
+        }
+    }
+
+    pub(super) fn note_peer_is_gone(&self) {
+        if let Some(exchange) = &self.0 {
+            exchange.peer_is_gone.set(true);
+        }
+    }
+
+    /// What came before was a handshake, or belongs to another request.
+    pub(super) fn note_sending(&self) {
+        if let Some(exchange) = &self.0 {
+            exchange.answered.set(false);
+        }
+    }
+
+    pub(super) fn note_answered(&self) {
+        if let Some(exchange) = &self.0 {
+            exchange.answered.set(true);
+        }
+    }
+
+    pub(super) fn note_handshake_failed(&self) {
+        if let Some(exchange) = &self.0 {
+            exchange.handshake_failed.set(true);
+        }
+    }
+
+    /// How long the next write may move nothing.
+    pub(super) fn write_silence(&self) -> Duration {
+        self.0
+            .as_ref()
+            .map_or(Duration::MAX, |exchange| exchange.stall)
+    }
+
+    /// How long the next read may bring nothing.
+    pub(super) fn read_silence(&self) -> Duration {
+        let silence = |exchange: &Rc<Exchange>| match exchange.answered.get() {
+            true => exchange.stall,
+            false => exchange.patience,
+        };
+        self.0.as_ref().map_or(Duration::MAX, silence)
+    }
+}

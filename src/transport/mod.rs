@@ -1,0 +1,244 @@
+//! HTTP over ureq: the only room that names it.
+//!
+//! A [`Transport`] sends one request over a pooled connection and reads the answer, bounded in size. It neither
+//! repeats nor redirects: a signature is for one URL and one time.
+
+mod exchange;
+mod socket;
+
+use crate::protocol::{Answer, Body, Operation, Request};
+use crate::stop::Stop;
+use exchange::Exchange;
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+use ureq::http::{HeaderName, HeaderValue};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
+use ureq::{Agent, SendBody};
+
+/// A full page of ListParts has about 300 KiB, more when the key is long; nothing else comes near.
+const MAX_ANSWER: u64 = 4 << 20;
+
+/// One positional read, one CRC update in cache and one write are of this size.
+const OUTPUT_BUFFER: usize = 128 << 10;
+
+/// Answers are small; a page of ListParts takes a few reads.
+const INPUT_BUFFER: usize = 16 << 10;
+
+/// One connection a worker stays open between parts: more than the pool of any client.
+const MAX_IDLE: usize = 1024;
+
+/// How long an unused connection is kept. OSS closes idle ones after about a minute.
+const MAX_IDLE_AGE: Duration = Duration::from_secs(30);
+
+/// What a client lets pass before it gives an attempt up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Timeouts {
+    /// For resolving the name, connecting and the TLS handshake together.
+    pub(crate) connect: Duration,
+    /// For silence: no byte moved, or no answer after the last byte.
+    pub(crate) stall: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct Transport {
+    agent: Agent,
+    stall: Duration,
+}
+
+impl Transport {
+    pub(crate) fn new(timeouts: Timeouts, user_agent: &str) -> Transport {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(user_agent)
+            .accept("")
+            .accept_encoding("")
+            .timeout_connect(Some(timeouts.connect))
+            .timeout_resolve(Some(timeouts.connect))
+            .output_buffer_size(OUTPUT_BUFFER)
+            .input_buffer_size(INPUT_BUFFER)
+            .max_idle_connections(MAX_IDLE)
+            .max_idle_connections_per_host(MAX_IDLE)
+            .max_idle_age(MAX_IDLE_AGE)
+            .build();
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(socket::SocketConnector)
+                .chain(socket::Handshake::default());
+        Transport {
+            agent: Agent::with_parts(config, connector, DefaultResolver::default()),
+            stall: timeouts.stall,
+        }
+    }
+
+    /// Sends a request, already addressed and signed, and reads its answer. Gives way when `stop` is set.
+    pub(crate) fn send(
+        &self,
+        url: &str,
+        request: &mut Request<'_>,
+        signed: &[(&str, String)],
+        stop: &Arc<Stop>,
+    ) -> Result<Answer, TransportError> {
+        let exchange = Exchange::new(stop, self.stall, self.patience(request.operation));
+        let sent = exchange.during(|| self.run(url, request, signed));
+        let answer = sent.map_err(|error| exchange.explain(error))?;
+        // An error that came instead of taking the whole body is worth reading; success cannot be one.
+        if exchange.peer_is_gone() && answer.is_success() {
+            return Err(TransportError {
+                kind: TransportErrorKind::Broken,
+                what: "the server closed the connection before it had the whole body".to_owned(),
+            });
+        }
+        Ok(answer)
+    }
+
+    /// How long to wait for the first byte of an answer. Complete joins all parts first, which takes longer.
+    fn patience(&self, operation: Operation) -> Duration {
+        match operation {
+            Operation::CompleteMultipartUpload => self.stall * 3,
+            _ => self.stall,
+        }
+    }
+
+    fn run(
+        &self,
+        url: &str,
+        request: &mut Request<'_>,
+        signed: &[(&str, String)],
+    ) -> Result<Answer, ureq::Error> {
+        let mut builder = ureq::http::Request::builder()
+            .method(request.operation.method())
+            .uri(url);
+        if let Some(headers) = builder.headers_mut() {
+            let own = request.headers.iter().map(|(name, value)| (*name, *value));
+            let signed = signed.iter().map(|(name, value)| (*name, value.as_str()));
+            for (name, value) in own.chain(signed) {
+                headers.append(header_name(name)?, header_value(value)?);
+            }
+            if let Some(len) = body_len(&request.body) {
+                headers.insert("content-length", HeaderValue::from(len));
+            }
+        }
+        let early = exchange::current();
+        let (source, left): (&mut dyn Read, u64) = match &mut request.body {
+            Body::Empty => {
+                return read_answer(self.agent.run(builder.body(())?)?, request.operation);
+            }
+            Body::Bytes(bytes) => {
+                let left = bytes.len() as u64;
+                (bytes, left)
+            }
+            Body::Reader { len, reader } => (reader, *len),
+        };
+        let mut paced = Paced {
+            source,
+            left,
+            early,
+        };
+        let body = SendBody::from_reader(&mut paced);
+        let response = self.agent.run(builder.body(body)?)?;
+        read_answer(response, request.operation)
+    }
+}
+
+fn body_len(body: &Body<'_>) -> Option<u64> {
+    match body {
+        Body::Empty => None,
+        Body::Bytes(bytes) => Some(bytes.len() as u64),
+        Body::Reader { len, .. } => Some(*len),
+    }
+}
+
+fn header_name(name: &str) -> Result<HeaderName, ureq::Error> {
+    let name = HeaderName::from_bytes(name.as_bytes());
+    name.map_err(|error| ureq::Error::Http(error.into()))
+}
+
+fn header_value(value: &str) -> Result<HeaderValue, ureq::Error> {
+    let mut value = HeaderValue::from_bytes(value.as_bytes())
+        .map_err(|error| ureq::Error::Http(error.into()))?;
+    // Keeps signatures and tokens out of everything that prints headers.
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn read_answer(
+    response: ureq::http::Response<ureq::Body>,
+    operation: Operation,
+) -> Result<Answer, ureq::Error> {
+    let (parts, body) = response.into_parts();
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = parts.headers.iter();
+    let mut answer = Answer {
+        status: parts.status.as_u16(),
+        headers: headers
+            .map(|(n, v)| (n.as_str().to_owned(), text(v)))
+            .collect(),
+        body: vec![],
+    };
+    if operation != Operation::HeadObject {
+        let mut bounded = body.into_reader().take(MAX_ANSWER + 1);
+        bounded.read_to_end(&mut answer.body)?;
+        if answer.body.len() as u64 > MAX_ANSWER {
+            let what = format!("the answer is longer than {MAX_ANSWER} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, what).into());
+        }
+    }
+    Ok(answer)
+}
+
+/// A body that hurries to its end, unread, once the peer has stopped listening: what is left then is to read the
+/// answer that it may have sent before.
+struct Paced<'a> {
+    source: &'a mut dyn Read,
+    left: u64,
+    early: exchange::Current,
+}
+
+impl Read for Paced<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = buffer
+            .len()
+            .min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if self.early.is_stopped() {
+            return Err(io::Error::other("stopped"));
+        }
+        let n = match self.early.peer_is_gone() {
+            true => room,
+            false => self.source.read(&mut buffer[..room])?,
+        };
+        self.left -= n as u64;
+        Ok(n)
+    }
+}
+
+/// Why no answer came.
+#[derive(Debug)]
+pub(crate) struct TransportError {
+    pub(crate) kind: TransportErrorKind,
+    pub(crate) what: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TransportErrorKind {
+    /// No connection came about: nothing was sent.
+    Unreached,
+    /// A connection kept from an earlier request had been closed meanwhile: nothing was wrong with this one.
+    Stale,
+    /// The connection broke, stalled, or carried something that is not HTTP.
+    Broken,
+    /// Repeating cannot help: a certificate that is not trusted, a header that cannot be sent.
+    Hopeless,
+    /// `stop` was set.
+    Stopped,
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
