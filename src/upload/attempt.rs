@@ -1,0 +1,312 @@
+//! One attempt at an upload, from what was found of earlier ones to the object.
+
+use super::calls::{Calls, SendFailure};
+use super::crew::{Crew, Queue};
+use super::job::Job;
+use super::outcome::RestartReason;
+use super::plan::{Part, Plan};
+use super::progress::Phase;
+use super::record::Found;
+use super::resume::Parts;
+use super::run::State;
+use super::sending::{Sending, Trouble};
+use super::source::{ReadFailure, Source};
+use crate::error::{Error, ErrorKind};
+use crate::part::PartNumber;
+use crate::protocol::Operation;
+use crate::protocol::complete::Completed;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// How an attempt ended that did not come to its own end.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// What was sent is of no use: again, from scratch.
+    Again(RestartReason),
+    /// The object turned out to be complete already.
+    Complete(Box<Object>),
+    Failed(Error),
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Ended {
+        Ended::Failed(error)
+    }
+}
+
+/// A complete object with the file's checksum.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) stored: Completed,
+    /// Of the local bytes.
+    pub(super) crc64: u64,
+    pub(super) upload_id: Option<String>,
+    pub(super) parts_resumed: u16,
+    /// Nothing was left to be done.
+    pub(super) was_complete: bool,
+}
+
+/// An upload on the server.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) upload_id: String,
+    /// Finished parts.
+    pub(super) parts: Parts,
+    /// How many of them an earlier run had sent.
+    pub(super) parts_resumed: u16,
+    /// The id was used up: there is nothing left to abort.
+    pub(super) used_up: bool,
+}
+
+pub(super) struct Attempt<'r, 'a> {
+    pub(super) job: &'r Job<'r>,
+    pub(super) state: &'r mut State<'a>,
+    pub(super) source: &'r Source,
+    pub(super) plan: &'r Plan,
+    pub(super) crew: &'r Crew,
+    pub(super) calls: Calls<'r>,
+}
+
+impl<'r, 'a> Attempt<'r, 'a> {
+    pub(super) fn new(
+        job: &'r Job<'r>,
+        state: &'r mut State<'a>,
+        source: &'r Source,
+        plan: &'r Plan,
+        crew: &'r Crew,
+    ) -> Attempt<'r, 'a> {
+        Attempt {
+            job,
+            state,
+            source,
+            plan,
+            crew,
+            calls: job.calls(),
+        }
+    }
+
+    pub(super) fn run(mut self) -> Result<Object, Ended> {
+        let found = std::mem::take(&mut self.state.found);
+        match self.plan.n_parts() {
+            1 => self.put(&found),
+            _ => self.multipart(found),
+        }
+    }
+
+    /// Enters a phase and tells the observer.
+    pub(super) fn enter(&mut self, phase: Phase) -> Result<(), Error> {
+        self.job.progress.set_phase(phase);
+        self.state.show(self.job)
+    }
+
+    fn put(&mut self, found: &Found) -> Result<Object, Ended> {
+        if let Some(reason) = self.useless(found) {
+            self.state.discard(self.job, found.header.as_ref(), reason);
+        }
+        let part = self
+            .plan
+            .parts()
+            .next()
+            .ok_or_else(|| self.job.panicked())?;
+        self.enter(Phase::Sending)?;
+        let (stored, crc64) = self.put_watched(&part)?;
+        self.job.progress.add_done(part.len);
+        Ok(Object {
+            stored,
+            crc64,
+            upload_id: None,
+            parts_resumed: 0,
+            was_complete: false,
+        })
+    }
+
+    /// PutObject by one of the crew, while the caller's thread looks on.
+    fn put_watched(&mut self, part: &Part) -> Result<(Completed, u64), Ended> {
+        let stop = self.job.stop();
+        let sent = OnceLock::new();
+        let put = || {
+            let _ = sent.set(self.calls.put_object(self.source, part, &stop));
+        };
+        let (progress, observer) = (&self.job.progress, &mut self.state.observer);
+        self.crew
+            .work(put, || observer(&progress.snapshot()), || stop.set());
+        let failure = match sent.into_inner() {
+            Some(Ok(stored)) => return Ok(stored),
+            Some(Err(failure)) => failure,
+            None => return Err(self.job.panicked().into()),
+        };
+        Err(match failure {
+            SendFailure::Read(ReadFailure::Changed) => Ended::Again(RestartReason::FileChanged),
+            SendFailure::Read(ReadFailure::Io(error)) => self.unreadable(error).into(),
+            // Nobody but a panic in the observer sets the flag without a cancel.
+            SendFailure::Request(failure)
+                if failure.is_stopped() && !self.job.control.is_cancelled() =>
+            {
+                self.job.panicked().into()
+            }
+            SendFailure::Request(failure) => self
+                .job
+                .request_failed(Operation::PutObject, failure)
+                .into(),
+        })
+    }
+
+    fn multipart(&mut self, found: Found) -> Result<Object, Ended> {
+        let mut open = match self.resume(found)? {
+            Some(open) => open,
+            None => self.initiate()?,
+        };
+        let ended = self.send_and_complete(&mut open);
+        let keep = match &ended {
+            Ok(_) | Err(Ended::Complete(_)) => return ended,
+            Err(Ended::Again(_)) => false,
+            Err(Ended::Failed(_)) => self.state.record.is_resumable(),
+        };
+        if !keep && !open.used_up {
+            self.abort(&open.upload_id);
+        }
+        ended.map_err(|ended| match ended {
+            Ended::Failed(error) => {
+                Ended::Failed(error.with_state(keep.then_some(&*open.upload_id), keep))
+            }
+            other => other,
+        })
+    }
+
+    fn initiate(&mut self) -> Result<Open, Ended> {
+        let initiated = self.calls.initiate(&self.job.stop());
+        let upload_id = initiated.map_err(|failure| {
+            self.job
+                .request_failed(Operation::InitiateMultipartUpload, failure)
+        })?;
+        log::debug!(target: "oss_upload::upload", "began upload {}", upload_id.escape_debug());
+        let header = self.job.header(self.source, self.plan, upload_id.clone());
+        if let Err(error) = self.state.record.begin(&header) {
+            self.abort(&upload_id);
+            return Err(error.into());
+        }
+        Ok(Open {
+            upload_id,
+            parts: Parts::new(),
+            parts_resumed: 0,
+            used_up: false,
+        })
+    }
+
+    fn abort(&mut self, upload_id: &str) {
+        let cancelled = self.job.control.is_cancelled();
+        self.state
+            .abort(self.job.bucket, &self.job.key, upload_id, cancelled);
+    }
+
+    /// Sends the parts that the upload does not have yet.
+    pub(super) fn send_missing(&mut self, open: &mut Open) -> Result<(), Ended> {
+        let missing: Vec<Part> = self
+            .plan
+            .parts()
+            .filter(|part| !open.parts.contains_key(&part.number))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.enter(Phase::Sending)?;
+        let (plan, progress) = (self.plan, &self.job.progress);
+        let State {
+            record, observer, ..
+        } = &mut *self.state;
+        let sending = Sending {
+            calls: &self.calls,
+            source: self.source,
+            upload_id: &open.upload_id,
+            stop: &self.job.stop(),
+            trouble: OnceLock::new(),
+        };
+        let parts = &mut open.parts;
+        let recorded = |done: crate::part::DonePart| {
+            progress.add_done(plan.part(done.number).map_or(0, |part| part.len));
+            parts.insert(done.number, done);
+        };
+        let look_on = || observer(&progress.snapshot());
+        let sent = sending.run(self.crew, &missing, record.journal(), look_on, recorded);
+        match sent {
+            Ok(()) if open.parts.len() == usize::from(plan.n_parts()) => Ok(()),
+            Ok(()) => Err(self.job.cancelled().into()),
+            Err(trouble) => Err(self.explain(open, trouble)),
+        }
+    }
+
+    fn explain(&mut self, open: &mut Open, trouble: Trouble) -> Ended {
+        match trouble {
+            Trouble::Request(_, failure) if failure.is_service("NoSuchUpload") => {
+                self.settle(open, true)
+            }
+            Trouble::Request(number, failure) => self.job.part_failed(number, failure).into(),
+            Trouble::Read(error) => self.unreadable(error).into(),
+            Trouble::Changed => Ended::Again(RestartReason::FileChanged),
+            Trouble::Record(error) => self
+                .state
+                .record
+                .error("writing the checkpoint", error)
+                .into(),
+            Trouble::Panicked => self.job.panicked().into(),
+            Trouble::NoThread(error) => {
+                let why = format!("no thread for the checkpoint: {error}");
+                self.job.error(ErrorKind::Internal, why).into()
+            }
+        }
+    }
+
+    pub(super) fn unreadable(&self, error: io::Error) -> Error {
+        Error::io(ErrorKind::Source, "reading", &self.job.path, error)
+    }
+
+    /// The checksums of parts as their local bytes are now; `None` where the file is shorter. Reads no more of them
+    /// once `enough` says so.
+    pub(super) fn local_crcs(
+        &mut self,
+        source: &Source,
+        parts: &[Part],
+        enough: impl Fn(PartNumber, Option<u64>) -> bool + Sync,
+    ) -> Result<BTreeMap<PartNumber, Option<u64>>, Ended> {
+        self.enter(Phase::Verifying)?;
+        let stop = self.job.stop();
+        let (queue, crcs) = (Queue::new(parts), Mutex::new(BTreeMap::new()));
+        let failed = OnceLock::new();
+        let panicked = OnceLock::new();
+        let read = || {
+            while let Some(part) = queue.next().filter(|_| !stop.is_set()) {
+                match source.crc64(part, &stop) {
+                    Ok(crc) => {
+                        let mut crcs = crcs.lock().unwrap_or_else(PoisonError::into_inner);
+                        crcs.insert(part.number, crc);
+                        if enough(part.number, crc) {
+                            stop.set();
+                        }
+                    }
+                    Err(error) => {
+                        let _ = failed.set(error);
+                        stop.set();
+                    }
+                }
+            }
+        };
+        let (progress, observer) = (&self.job.progress, &mut self.state.observer);
+        self.crew.work(
+            read,
+            || observer(&progress.snapshot()),
+            || {
+                let _ = panicked.set(());
+                stop.set();
+            },
+        );
+        if self.job.control.is_cancelled() {
+            return Err(self.job.cancelled().into());
+        }
+        match (panicked.into_inner(), failed.into_inner()) {
+            (Some(()), _) => Err(self.job.panicked().into()),
+            (None, Some(error)) => Err(self.unreadable(error).into()),
+            (None, None) => Ok(crcs.into_inner().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The calls of one upload, repeated where that may help.
+
+use super::options::ObjectHeaders;
+use super::plan::Part;
+use super::progress::Progress;
+use super::source::{PartReader, ReadFailure, Source};
+use crate::client::Bucket;
+use crate::part::DonePart;
+use crate::protocol::complete::{Completed, Outcome};
+use crate::protocol::head_object::Head;
+use crate::protocol::list_parts::ListedPart;
+use crate::protocol::{
+    Answer, Body, Operation, Request, Unreadable, abort, complete, head_object, initiate,
+    list_parts, put_object, upload_part,
+};
+use crate::retry::{Failure, Next, RetryPolicy, Tries};
+use crate::stop::Stop;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Aborting is a courtesy to the bill: it does not hold the caller up for longer than this.
+const ABORT_WITHIN: Duration = Duration::from_secs(20);
+
+/// A cancelled caller waits even less.
+const ABORT_CANCELLED_WITHIN: Duration = Duration::from_millis(700);
+
+#[derive(Debug)]
+pub(super) struct Calls<'a> {
+    pub(super) bucket: &'a Bucket,
+    pub(super) key: &'a str,
+    pub(super) headers: &'a ObjectHeaders,
+    pub(super) progress: &'a Progress,
+    /// The clock that retries are timed by.
+    pub(super) started: Instant,
+}
+
+/// Why a part, or a file of one part, could not be sent.
+#[derive(Debug)]
+pub(super) enum SendFailure {
+    Request(Failure),
+    Read(ReadFailure),
+}
+
+impl From<Failure> for SendFailure {
+    fn from(failure: Failure) -> SendFailure {
+        SendFailure::Request(failure)
+    }
+}
+
+impl Calls<'_> {
+    pub(super) fn initiate(&self, stop: &Arc<Stop>) -> Result<String, Failure> {
+        self.repeat(Operation::InitiateMultipartUpload, stop, || {
+            let answer =
+                self.exchange(initiate::request(self.key, &self.headers.initiate), stop)?;
+            Ok(initiate::read(&answer)?)
+        })
+    }
+
+    /// Sends a part, read anew from the file at every attempt, and checks that the server stored those bytes.
+    pub(super) fn upload_part(
+        &self,
+        source: &Source,
+        part: &Part,
+        upload_id: &str,
+        stop: &Arc<Stop>,
+    ) -> Result<DonePart, SendFailure> {
+        let number = part.number.to_string();
+        self.repeat(Operation::UploadPart, stop, || {
+            let headers = &self.headers.upload_part;
+            let request = upload_part::request(self.key, upload_id, &number, headers);
+            let (answer, sent) = self.send(request, source, part, stop)?;
+            let stored = upload_part::read(&answer).map_err(Failure::from)?;
+            compare(sent, stored.crc64)?;
+            Ok(DonePart {
+                number: part.number,
+                etag: stored.etag,
+                crc64: sent,
+            })
+        })
+    }
+
+    /// Sends a file that fits into one part. Returns the object and the checksum of what was sent.
+    pub(super) fn put_object(
+        &self,
+        source: &Source,
+        part: &Part,
+        stop: &Arc<Stop>,
+    ) -> Result<(Completed, u64), SendFailure> {
+        self.repeat(Operation::PutObject, stop, || {
+            let request = put_object::request(self.key, &self.headers.put);
+            let (answer, sent) = self.send(request, source, part, stop)?;
+            let object = put_object::read(&answer);
+            compare(sent, object.crc64)?;
+            Ok((object, sent))
+        })
+    }
+
+    /// One attempt at a request whose body is a part. Returns the answer and the checksum of what was sent.
+    fn send(
+        &self,
+        request: Request<'_>,
+        source: &Source,
+        part: &Part,
+        stop: &Arc<Stop>,
+    ) -> Result<(Answer, u64), SendFailure> {
+        let mut reader = PartReader::new(source, part, self.progress);
+        let body = Body::Reader {
+            len: part.len,
+            reader: &mut reader,
+        };
+        let answered = self.exchange(request.body(body), stop);
+        // A request that broke off because the file could not be read is not the network's fault.
+        let sent = reader.finish().map_err(SendFailure::Read)?;
+        Ok((answered?, sent))
+    }
+
+    /// All parts that the server has of an upload.
+    pub(super) fn list_parts(
+        &self,
+        upload_id: &str,
+        stop: &Arc<Stop>,
+    ) -> Result<Vec<ListedPart>, Failure> {
+        let mut parts = vec![];
+        let mut marker = 0;
+        loop {
+            let page: list_parts::Page = self.repeat(Operation::ListParts, stop, || {
+                let marker = marker.to_string();
+                let request =
+                    list_parts::request(self.key, upload_id, &marker, &self.headers.other);
+                list_parts::read(&self.exchange(request, stop)?).map_err(Failure::from)
+            })?;
+            parts.extend(page.parts);
+            match page.next {
+                None => return Ok(parts),
+                // Part numbers end; a marker that does not advance would never.
+                Some(next) if next > marker => marker = next,
+                Some(next) => {
+                    let what = format!("the pages of ListParts stand still at marker {next}");
+                    return Err(Failure::Unreadable(Unreadable(what)));
+                }
+            }
+        }
+    }
+
+    pub(super) fn complete(
+        &self,
+        upload_id: &str,
+        body: &str,
+        stop: &Arc<Stop>,
+    ) -> Result<Completed, Failure> {
+        self.repeat(Operation::CompleteMultipartUpload, stop, || {
+            let headers = &self.headers.complete;
+            let request = complete::request(self.key, upload_id, headers, body);
+            let answer = self.exchange(request, stop)?;
+            match complete::read(&answer, self.headers.has_callback())? {
+                Outcome::Completed(object) => Ok(object),
+                Outcome::Refused(error) => Err(Failure::Service(error)),
+            }
+        })
+    }
+
+    pub(super) fn head_object(&self, stop: &Arc<Stop>) -> Result<Head, Failure> {
+        self.repeat(Operation::HeadObject, stop, || {
+            let request = head_object::request(self.key, &self.headers.other);
+            Ok(head_object::read(&self.exchange(request, stop)?))
+        })
+    }
+
+    /// Aborts an upload, of this key or of another; `false` when it may still be there.
+    ///
+    /// A part that was in flight may be stored after an abort, so it is repeated until the server knows no such upload.
+    pub(super) fn abort(bucket: &Bucket, key: &str, upload_id: &str, cancelled: bool) -> bool {
+        let (within, attempts) = match cancelled {
+            true => (ABORT_CANCELLED_WITHIN, 2),
+            false => (ABORT_WITHIN, 4),
+        };
+        let stop = Arc::new(Stop::within(within));
+        let policy = bucket.client().retry_policy().clone();
+        for _ in 0..attempts {
+            let headers = [];
+            let request = || abort::request(key, upload_id, &headers);
+            let operation = Operation::AbortMultipartUpload;
+            let once = || bucket.exchange(request(), &stop);
+            match repeat(&policy, operation, &stop, Instant::now(), once, || {}) {
+                Ok(_) => {}
+                Err(failure) if failure.is_service("NoSuchUpload") => return true,
+                Err(failure) => {
+                    log::warn!(
+                        target: "oss_upload::upload",
+                        "upload {upload_id} of {}/{} could not be aborted, its parts are billed until it is: {failure}",
+                        bucket.name(),
+                        key.escape_debug()
+                    );
+                    return false;
+                }
+            }
+        }
+        // Every abort was granted; a server that keeps granting keeps nothing.
+        true
+    }
+
+    fn exchange(&self, request: Request<'_>, stop: &Arc<Stop>) -> Result<Answer, Failure> {
+        self.bucket.exchange(request, stop)
+    }
+
+    fn repeat<T, E: Repeatable>(
+        &self,
+        operation: Operation,
+        stop: &Arc<Stop>,
+        once: impl FnMut() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let policy = self.bucket.client().retry_policy();
+        repeat(policy, operation, stop, self.started, once, || {
+            self.progress.add_retry();
+        })
+    }
+}
+
+/// An error that may hold a failure of a request.
+trait Repeatable {
+    /// `None` when the request is not to blame.
+    fn failure(&self) -> Option<&Failure>;
+}
+
+impl Repeatable for Failure {
+    fn failure(&self) -> Option<&Failure> {
+        Some(self)
+    }
+}
+
+impl Repeatable for SendFailure {
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            SendFailure::Request(failure) => Some(failure),
+            SendFailure::Read(_) => None,
+        }
+    }
+}
+
+/// Does it again until it succeeds, cannot, or has been tried often enough.
+fn repeat<T, E: Repeatable>(
+    policy: &RetryPolicy,
+    operation: Operation,
+    stop: &Arc<Stop>,
+    started: Instant,
+    mut once: impl FnMut() -> Result<T, E>,
+    mut repeating: impl FnMut(),
+) -> Result<T, E> {
+    let mut tries = Tries::default();
+    loop {
+        let error = match once() {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let Some(failure) = error.failure() else {
+            return Err(error);
+        };
+        let next = tries.after(
+            policy,
+            operation,
+            failure,
+            started.elapsed(),
+            fastrand::f64(),
+        );
+        match next {
+            Next::After(delay) if !stop.is_set() => {
+                log::debug!(
+                    target: "oss_upload::retry",
+                    "{operation} failed, again in {} ms: {failure}",
+                    delay.as_millis()
+                );
+                repeating();
+                stop.sleep(delay);
+            }
+            _ => return Err(error),
+        }
+    }
+}
+
+/// A server other than OSS may name no checksum; then the ETag and the length are all there is.
+fn compare(sent: u64, stored: Option<u64>) -> Result<(), Failure> {
+    match stored {
+        Some(stored) if stored != sent => Err(Failure::Damaged { sent, stored }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,222 @@
+//! From the last part to the object, whatever becomes of Complete's answer.
+
+use super::attempt::{Attempt, Ended, Object, Open};
+use super::outcome::RestartReason;
+use super::plan::Part;
+use super::progress::Phase;
+use super::resume::{Parts, reconcile};
+use super::source::{Change, Source};
+use crate::crc64;
+use crate::error::ErrorKind;
+use crate::part::PartNumber;
+use crate::protocol::complete::{self, Completed};
+use crate::protocol::{Operation, ServiceError};
+use crate::retry::Failure;
+
+/// How often Complete may find parts missing, which are then sent again.
+const MAX_REPAIRS: usize = 3;
+
+impl Attempt<'_, '_> {
+    /// Sends what is missing and completes the object, again when the server has lost parts.
+    pub(super) fn send_and_complete(&mut self, open: &mut Open) -> Result<Object, Ended> {
+        for _ in 0..=MAX_REPAIRS {
+            self.send_missing(open)?;
+            self.check_unchanged(&open.parts)?;
+            self.enter(Phase::Completing)?;
+            let tags = open
+                .parts
+                .iter()
+                .map(|(number, part)| (number.get(), &part.etag));
+            let body = complete::body(tags);
+            match self
+                .calls
+                .complete(&open.upload_id, &body, &self.job.stop())
+            {
+                Ok(stored) => return self.check_object(open, stored),
+                Err(failure) if failure.is_service("NoSuchUpload") => {
+                    return Err(self.settle(open, false));
+                }
+                Err(Failure::Service(error)) if error.code() == "InvalidPart" => {
+                    self.take_back_lost(open, &error)?;
+                }
+                Err(failure) => {
+                    // The object is stored and the id used up: only the caller's own server did not hear of it.
+                    open.used_up = failure.is_service("CallbackFailed");
+                    if open.used_up {
+                        self.state.record.forget_upload();
+                    }
+                    let operation = Operation::CompleteMultipartUpload;
+                    return Err(self.job.request_failed(operation, failure).into());
+                }
+            }
+        }
+        Err(Ended::Again(RestartReason::PartsRefused))
+    }
+
+    /// Whether the parts are those of the file as it is now, behind its handle and under its name.
+    fn check_unchanged(&mut self, parts: &Parts) -> Result<(), Ended> {
+        let open = self
+            .source
+            .change()
+            .map_err(|error| self.unreadable(error))?;
+        let named = self
+            .source
+            .change_at_path()
+            .map_err(|error| self.unreadable(error))?;
+        match (open, named) {
+            (Change::None, Change::None) => return Ok(()),
+            (Change::Changed, _) | (_, Change::Changed) => {
+                return Err(Ended::Again(RestartReason::FileChanged));
+            }
+            _ => {}
+        }
+        // Length and mtime are what they were, something else is not: the content decides.
+        let source = Source::open(&self.job.path)?;
+        match self.proved(&source, parts)? {
+            true => Ok(()),
+            false => Err(Ended::Again(RestartReason::FileChanged)),
+        }
+    }
+
+    fn check_object(&mut self, open: &mut Open, stored: Completed) -> Result<Object, Ended> {
+        open.used_up = true;
+        self.state.record.forget_upload();
+        let crc64 = self.fold(&open.parts);
+        let stored = match stored.crc64 {
+            Some(_) => stored,
+            // A callback's answer or another server's: the object itself may tell.
+            None => Completed {
+                crc64: self
+                    .calls
+                    .head_object(&self.job.stop())
+                    .ok()
+                    .and_then(|h| h.object.crc64),
+                ..stored
+            },
+        };
+        match stored.crc64 {
+            Some(there) if there != crc64 => {
+                let why = format!(
+                    "the object is stored but its CRC-64 is {there}, and that of the file {crc64}: do not use it, upload again"
+                );
+                Err(self.job.error(ErrorKind::Integrity, why).into())
+            }
+            _ => Ok(self.object(open, stored, crc64, false)),
+        }
+    }
+
+    fn object(&self, open: &Open, stored: Completed, crc64: u64, was_complete: bool) -> Object {
+        Object {
+            stored,
+            crc64,
+            upload_id: Some(open.upload_id.clone()),
+            parts_resumed: open.parts_resumed,
+            was_complete,
+        }
+    }
+
+    /// The checksum of the whole file, from those of its parts.
+    fn fold(&self, parts: &Parts) -> u64 {
+        let len = |number: &PartNumber| self.plan.part(*number).map_or(0, |part| part.len);
+        crc64::fold(parts.iter().map(|(number, part)| (part.crc64, len(number))))
+    }
+
+    /// The server does not know the upload: either it is complete, which the object itself proves, or it is gone.
+    pub(super) fn settle(&mut self, open: &mut Open, was_complete: bool) -> Ended {
+        open.used_up = true;
+        let settled = self.find_object(open);
+        match settled {
+            Ok(Some((stored, crc64))) => {
+                self.state.record.forget_upload();
+                Ended::Complete(Box::new(self.object(open, stored, crc64, was_complete)))
+            }
+            Ok(None) => Ended::Again(RestartReason::UploadGone),
+            Err(ended) => ended,
+        }
+    }
+
+    /// The object of this key, if it has the file's length and checksum.
+    fn find_object(&mut self, open: &Open) -> Result<Option<(Completed, u64)>, Ended> {
+        let head = match self.calls.head_object(&self.job.stop()) {
+            Ok(head) => head,
+            // Not there, or not ours to look at: a fresh upload is always right and only costs.
+            Err(Failure::Service(error))
+                if (400..500).contains(&error.status()) && error.status() != 429 =>
+            {
+                return Ok(None);
+            }
+            Err(failure) => {
+                return Err(self
+                    .job
+                    .request_failed(Operation::HeadObject, failure)
+                    .into());
+            }
+        };
+        let Some(there) = head
+            .object
+            .crc64
+            .filter(|_| head.len == Some(self.plan.file_len()))
+        else {
+            return Ok(None);
+        };
+        let mut all = open.parts.clone();
+        let unknown: Vec<Part> = self
+            .plan
+            .parts()
+            .filter(|part| !all.contains_key(&part.number))
+            .collect();
+        if !unknown.is_empty() {
+            let local = self.local_crcs(self.source, &unknown, |_, crc| crc.is_none())?;
+            for (number, crc) in local {
+                let Some(crc64) = crc else { return Ok(None) };
+                let Some(etag) = head.object.etag.clone() else {
+                    return Ok(None);
+                };
+                all.insert(
+                    number,
+                    crate::part::DonePart {
+                        number,
+                        etag,
+                        crc64,
+                    },
+                );
+            }
+        }
+        let crc64 = self.fold(&all);
+        Ok((crc64 == there).then_some((head.object, crc64)))
+    }
+
+    /// Complete missed parts: those that the server no longer has as recorded are taken back.
+    fn take_back_lost(&mut self, open: &mut Open, error: &ServiceError) -> Result<(), Ended> {
+        let lost = match self.calls.list_parts(&open.upload_id, &self.job.stop()) {
+            Ok(listed) => reconcile(&open.parts, &listed, self.plan).lost,
+            Err(Failure::Service(denied)) if denied.code() == "AccessDenied" => {
+                let named = error.part_number().and_then(PartNumber::new);
+                named
+                    .into_iter()
+                    .filter(|number| open.parts.contains_key(number))
+                    .collect()
+            }
+            Err(failure) if failure.is_service("NoSuchUpload") => {
+                return Err(self.settle(open, false));
+            }
+            Err(failure) => {
+                return Err(self
+                    .job
+                    .request_failed(Operation::ListParts, failure)
+                    .into());
+            }
+        };
+        if lost.is_empty() {
+            return Err(Ended::Again(RestartReason::PartsRefused));
+        }
+        log::debug!(target: "oss_upload::upload", "the server lost {} parts: sending them again", lost.len());
+        self.state.record.lose(&lost)?;
+        for number in lost {
+            open.parts.remove(&number);
+            let part = self.plan.part(number);
+            self.job.progress.take_back(part.map_or(0, |part| part.len));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! What stays the same over a whole run.
+
+use super::calls::Calls;
+use super::control::Control;
+use super::options::ObjectHeaders;
+use super::plan::Plan;
+use super::progress::Progress;
+use super::source::Source;
+use super::{OnChange, Verify};
+use crate::checkpoint::record::Header;
+use crate::client::Bucket;
+use crate::error::{Error, ErrorKind};
+use crate::part::PartNumber;
+use crate::protocol::Operation;
+use crate::retry::Failure;
+use crate::stop::Stop;
+use crate::transport::TransportErrorKind;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Job<'a> {
+    pub(super) bucket: &'a Bucket,
+    pub(super) key: String,
+    /// Absolute, symbolic links as they are.
+    pub(super) path: PathBuf,
+    pub(super) part_size: Option<u64>,
+    pub(super) routines: usize,
+    pub(super) headers: ObjectHeaders,
+    pub(super) verify: Verify,
+    pub(super) on_change: OnChange,
+    pub(super) control: Control,
+    pub(super) progress: Progress,
+    pub(super) started: Instant,
+}
+
+impl Job<'_> {
+    pub(super) fn calls(&self) -> Calls<'_> {
+        Calls {
+            bucket: self.bucket,
+            key: &self.key,
+            headers: &self.headers,
+            progress: &self.progress,
+            started: self.started,
+        }
+    }
+
+    /// A flag for the requests of one phase, which cancelling sets too.
+    pub(super) fn stop(&self) -> Arc<Stop> {
+        let stop = Arc::new(Stop::default());
+        self.control.attach(&stop);
+        stop
+    }
+
+    /// The header of a checkpoint of this upload.
+    pub(super) fn header(&self, source: &Source, plan: &Plan, upload_id: String) -> Header {
+        Header {
+            endpoint: self.bucket.client().endpoint().to_string(),
+            bucket: self.bucket.name().to_owned(),
+            key: self.key.clone(),
+            upload_id,
+            path: self.path.as_os_str().as_encoded_bytes().to_vec(),
+            identity: *source.identity(),
+            part_size: plan.part_size(),
+            options: self.headers.digest(),
+        }
+    }
+
+    fn target(&self) -> String {
+        format!("oss://{}/{}", self.bucket.name(), self.key.escape_debug())
+    }
+
+    /// What an error says was being done.
+    pub(super) fn doing(&self) -> String {
+        format!("uploading `{}` to {}", self.path.display(), self.target())
+    }
+
+    pub(super) fn error(&self, kind: ErrorKind, why: impl Into<String>) -> Error {
+        Error::text(kind, self.doing(), why)
+    }
+
+    pub(super) fn cancelled(&self) -> Error {
+        self.error(ErrorKind::Cancelled, "cancelled")
+    }
+
+    pub(super) fn panicked(&self) -> Error {
+        self.error(ErrorKind::Internal, "a callback panicked")
+    }
+
+    /// The error of a request that failed for good.
+    pub(super) fn request_failed(&self, operation: Operation, failure: Failure) -> Error {
+        let (path, target) = (self.path.display(), self.target());
+        let doing = match operation {
+            Operation::InitiateMultipartUpload => {
+                format!("beginning to upload `{path}` to {target}")
+            }
+            Operation::ListParts => format!("asking which parts of {target} are there"),
+            Operation::CompleteMultipartUpload => format!("completing {target}"),
+            Operation::HeadObject => format!("looking at {target}"),
+            _ => self.doing(),
+        };
+        self.failed(doing, failure)
+    }
+
+    pub(super) fn part_failed(&self, number: PartNumber, failure: Failure) -> Error {
+        let doing = format!(
+            "uploading part {number} of `{}` to {}",
+            self.path.display(),
+            self.target()
+        );
+        self.failed(doing, failure).at_part(Some(number))
+    }
+
+    fn failed(&self, doing: String, failure: Failure) -> Error {
+        let text = |kind, failure: Failure| Error::text(kind, doing.clone(), failure.to_string());
+        match failure {
+            Failure::Service(error)
+            | Failure::ClockCorrected(error)
+            | Failure::CredentialsRenewed(error) => Error::service(doing, error),
+            Failure::Transport(error) if error.kind == TransportErrorKind::Stopped => {
+                self.cancelled()
+            }
+            Failure::Transport(_) | Failure::Unreadable(_) => text(ErrorKind::Transport, failure),
+            Failure::Damaged { .. } => text(ErrorKind::Integrity, failure),
+            Failure::Credentials(_) => text(ErrorKind::Credentials, failure),
+        }
+    }
+}

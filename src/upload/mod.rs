@@ -1,0 +1,230 @@
+//! The conductor of an upload: the only room that knows all others.
+
+mod attempt;
+mod calls;
+mod completing;
+mod control;
+mod crew;
+mod job;
+mod options;
+mod outcome;
+mod plan;
+mod progress;
+mod record;
+mod resume;
+mod resuming;
+mod run;
+mod sending;
+mod source;
+
+pub use control::Control;
+pub use outcome::{Outcome, RestartReason, Uploaded};
+pub use progress::{Phase, Snapshot};
+
+use crate::checkpoint::Checkpoint;
+use crate::client::Bucket;
+use crate::endpoint;
+use crate::error::Error;
+use options::{META, ObjectHeaders};
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+/// How many routines one upload may have.
+const ROUTINES: RangeInclusive<usize> = 1..=100;
+
+/// How finished parts are known to be those of the file as it is, when an upload is resumed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verify {
+    /// By the file's length and mtime. When something else about it differs (ctime, device, inode), their local bytes
+    /// are read and compared with the recorded checksums.
+    #[default]
+    Metadata,
+    /// By their bytes, always: they are read and compared with the recorded checksums.
+    Content,
+}
+
+/// What happens when the local file changes while it is being uploaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnChange {
+    /// What was sent is aborted, and the upload starts again with the file as it is now: up to three times, then it
+    /// fails.
+    #[default]
+    Restart,
+    /// What was sent is aborted, and the upload fails with
+    /// [`ErrorKind::SourceChanged`](crate::ErrorKind::SourceChanged).
+    Fail,
+}
+
+/// An upload of a local file to an object, in the making.
+///
+/// ```no_run
+/// use oss_upload::{Checkpoint, Client};
+///
+/// # fn main() -> Result<(), oss_upload::Error> {
+/// let client = Client::builder("https://oss-cn-hangzhou.aliyuncs.com").build()?;
+/// let uploaded = client
+///     .bucket("examplebucket")?
+///     .upload_file("backup/2026.tar", "/data/2026.tar")
+///     .part_size(16 << 20)
+///     .routines(4)
+///     .checkpoint(Checkpoint::beside_file())
+///     .run()?;
+/// println!("{} bytes, CRC-64 {}", uploaded.size, uploaded.crc64);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is uploaded until `run` is called"]
+pub struct UploadFile<'a> {
+    bucket: &'a Bucket,
+    key: String,
+    path: PathBuf,
+    part_size: Option<u64>,
+    routines: usize,
+    checkpoint: Option<Checkpoint>,
+    headers: Vec<(String, String)>,
+    verify: Verify,
+    on_change: OnChange,
+    control: Control,
+    observer: Observer<'a>,
+}
+
+type Observer<'a> = Box<dyn FnMut(&Snapshot) + Send + 'a>;
+
+impl<'a> UploadFile<'a> {
+    pub(crate) fn new(bucket: &'a Bucket, key: String, path: PathBuf) -> UploadFile<'a> {
+        UploadFile {
+            bucket,
+            key,
+            path,
+            part_size: None,
+            routines: 1,
+            checkpoint: None,
+            headers: vec![],
+            verify: Verify::default(),
+            on_change: OnChange::default(),
+            control: Control::new(),
+            observer: Box::new(|_| {}),
+        }
+    }
+
+    /// Sets the length of every part except the last, in bytes: 102,400 to 5,368,709,120. A file that fits into one
+    /// part goes up by a single PutObject.
+    ///
+    /// Default: 8 MiB, or the smallest whole number of MiB with which 10,000 parts suffice.
+    pub fn part_size(mut self, bytes: u64) -> Self {
+        self.part_size = Some(bytes);
+        self
+    }
+
+    /// Sets how many parts are sent at the same time, each by a thread with a connection of its own: 1 to 100.
+    /// Default: 1.
+    pub fn routines(mut self, routines: usize) -> Self {
+        self.routines = routines;
+        self
+    }
+
+    /// Sets where finished parts are remembered. Default: nowhere, so that a failed upload is aborted and starts from
+    /// scratch.
+    pub fn checkpoint(mut self, checkpoint: Checkpoint) -> Self {
+        self.checkpoint = Some(checkpoint);
+        self
+    }
+
+    /// Adds user metadata, `x-oss-meta-NAME`: letters, digits and `-` as the name, 8 KiB for all of it.
+    pub fn meta(mut self, name: impl AsRef<str>, value: impl Into<String>) -> Self {
+        let name = format!("{META}{}", name.as_ref());
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Adds a header of the object or the upload, such as `Content-Type` or `x-oss-object-acl`. It goes with those
+    /// requests that want it.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets how finished parts are verified on resume. Default: [`Verify::Metadata`].
+    pub fn verify(mut self, verify: Verify) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    /// Sets what happens when the file changes meanwhile. Default: [`OnChange::Restart`].
+    pub fn on_change(mut self, on_change: OnChange) -> Self {
+        self.on_change = on_change;
+        self
+    }
+
+    /// Gives the upload to a control, to cancel it from another thread.
+    pub fn control(mut self, control: &Control) -> Self {
+        self.control = control.clone();
+        self
+    }
+
+    /// Sets who is told how far the upload is: about ten times a second and at the end of every phase, on the thread
+    /// that called [`run`](Self::run). A slow observer delays itself only. Should it panic, the upload ends with
+    /// [`ErrorKind::Internal`](crate::ErrorKind::Internal).
+    pub fn on_progress(mut self, observer: impl FnMut(&Snapshot) + Send + 'a) -> Self {
+        self.observer = Box::new(observer);
+        self
+    }
+
+    /// Uploads the file; returns when the object is complete and its checksum is right, or when that cannot be.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind`](crate::ErrorKind) says what sort of trouble it was. Nothing is sent when the options are wrong, the
+    /// file cannot be opened, or the checkpoint cannot be written. What is left behind by a failure:
+    ///
+    /// - With a checkpoint: the record, and the parts on the server, for the next run to continue; the error
+    ///   [is resumable](Error::is_resumable) then. Nothing of both when the failure came before the upload began.
+    /// - Without one: nothing; the upload on the server is aborted. Should even that fail, the error names
+    ///   [what is left](Error::left_behind).
+    ///
+    /// An older object of the same key stays as it was until the new one is complete.
+    pub fn run(self) -> Result<Uploaded, Error> {
+        let headers = self.check()?;
+        run::run(self, headers)
+    }
+
+    /// What can be known to be wrong before any file is opened.
+    fn check(&self) -> Result<ObjectHeaders, Error> {
+        let (path, bucket, key) = (
+            self.path.display(),
+            self.bucket.name(),
+            self.key.escape_debug(),
+        );
+        let doing = format!("uploading `{path}` to oss://{bucket}/{key}");
+        let refuse = |why: String| Error::options(doing.clone(), why);
+        endpoint::check_key(&self.key).map_err(refuse)?;
+        if let Some(size) = self.part_size {
+            plan::check_part_size(size).map_err(refuse)?;
+        }
+        if !ROUTINES.contains(&self.routines) {
+            return Err(refuse(format!(
+                "an upload has {} to {} routines, not {}",
+                ROUTINES.start(),
+                ROUTINES.end(),
+                self.routines
+            )));
+        }
+        ObjectHeaders::new(&self.headers).map_err(refuse)
+    }
+}
+
+impl fmt::Debug for UploadFile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UploadFile")
+            .field("bucket", &self.bucket.name())
+            .field("key", &self.key)
+            .field("path", &self.path)
+            .field("part_size", &self.part_size)
+            .field("routines", &self.routines)
+            .field("checkpoint", &self.checkpoint)
+            .finish_non_exhaustive()
+    }
+}

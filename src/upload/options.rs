@@ -1,0 +1,234 @@
+//! What the caller may say about the object, and which of the requests want to hear it.
+//!
+//! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/initiatemultipartupload> and its siblings.
+
+use sha2::{Digest, Sha256};
+
+/// What OSS takes as user metadata, names and values together.
+const MAX_META: usize = 8 << 10;
+
+/// The prefix of user metadata.
+pub(crate) const META: &str = "x-oss-meta-";
+
+/// Headers of an object, sorted by the requests that carry them. Names are in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ObjectHeaders {
+    pub(crate) initiate: Headers,
+    pub(crate) upload_part: Headers,
+    pub(crate) complete: Headers,
+    pub(crate) put: Headers,
+    /// ListParts, Abort and HeadObject.
+    pub(crate) other: Headers,
+}
+
+type Headers = Vec<(String, String)>;
+
+impl ObjectHeaders {
+    /// Checks every header and sorts it in. The error says what is wrong with which.
+    pub(crate) fn new(given: &[(String, String)]) -> Result<ObjectHeaders, String> {
+        let mut sorted = ObjectHeaders::default();
+        let mut meta_len = 0;
+        for (name, value) in given {
+            let name = name.trim().to_ascii_lowercase();
+            let value = value.trim().to_owned();
+            check(&name, &value)?;
+            if let Some(meta) = name.strip_prefix(META) {
+                meta_len += meta.len() + value.len();
+            }
+            if sorted.put.iter().any(|(other, _)| *other == name) {
+                return Err(format!("`{name}` is given twice"));
+            }
+            sorted.add(name, value);
+        }
+        match meta_len <= MAX_META {
+            true => Ok(sorted),
+            false => Err(format!(
+                "user metadata has {meta_len} bytes, and OSS takes {MAX_META}"
+            )),
+        }
+    }
+
+    fn add(&mut self, name: String, value: String) {
+        let pair = || (name.clone(), value.clone());
+        let wanted = wanted_by(&name);
+        for (wants, headers) in [
+            (wanted.initiate, &mut self.initiate),
+            (wanted.upload_part, &mut self.upload_part),
+            (wanted.complete, &mut self.complete),
+            (wanted.other, &mut self.other),
+            (true, &mut self.put),
+        ] {
+            if wants {
+                headers.push(pair());
+            }
+        }
+    }
+
+    /// A digest of what is sent with Initiate: a resumed upload must have begun with the same.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        let mut lines: Vec<String> = self
+            .initiate
+            .iter()
+            .map(|(name, value)| format!("{name}:{value}\n"))
+            .collect();
+        lines.sort();
+        Sha256::digest(lines.concat().as_bytes()).into()
+    }
+
+    /// Whether Complete's answer comes from the caller's own server instead of OSS.
+    pub(crate) fn has_callback(&self) -> bool {
+        self.complete
+            .iter()
+            .any(|(name, _)| name == "x-oss-callback")
+    }
+}
+
+struct WantedBy {
+    initiate: bool,
+    upload_part: bool,
+    complete: bool,
+    other: bool,
+}
+
+/// Which requests carry a header; PutObject carries each.
+fn wanted_by(name: &str) -> WantedBy {
+    let [initiate, upload_part, complete, other] = match name {
+        "x-oss-request-payer" => [true, true, true, true],
+        "x-oss-forbid-overwrite" => [true, false, true, false],
+        "x-oss-object-acl" | "x-oss-callback" | "x-oss-callback-var" => [false, false, true, false],
+        "x-oss-traffic-limit" => [false, true, false, false],
+        _ => [true, false, false, false],
+    };
+    WantedBy {
+        initiate,
+        upload_part,
+        complete,
+        other,
+    }
+}
+
+fn check(name: &str, value: &str) -> Result<(), String> {
+    const OURS: [&str; 14] = [
+        "authorization",
+        "connection",
+        "content-length",
+        "content-md5",
+        "date",
+        "expect",
+        "host",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "x-oss-date",
+        "x-oss-security-token",
+    ];
+    // These would make another request of it than an upload of this file.
+    const FOREIGN: [&str; 4] = [
+        "x-oss-complete-all",
+        "x-oss-content-sha256",
+        "x-oss-copy-source",
+        "x-oss-copy-source-range",
+    ];
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if name.is_empty() || !name.bytes().all(token) {
+        return Err(format!("`{}` is not a header's name", name.escape_debug()));
+    }
+    if OURS.contains(&name) || FOREIGN.contains(&name) {
+        return Err(format!(
+            "`{name}` cannot be set: it belongs to the request itself"
+        ));
+    }
+    let meta_letter = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if let Some(meta) = name.strip_prefix(META)
+        && (meta.is_empty() || !meta.bytes().all(meta_letter))
+    {
+        return Err(format!(
+            "`{meta}` is not a name of metadata: letters, digits and `-` only"
+        ));
+    }
+    match value.chars().any(char::is_control) {
+        true => Err(format!("the value of `{name}` has control characters")),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(given: &[(&str, &str)]) -> Result<ObjectHeaders, String> {
+        let owned = |(n, v): &(&str, &str)| ((*n).to_owned(), (*v).to_owned());
+        let given: Vec<_> = given.iter().map(owned).collect();
+        ObjectHeaders::new(&given)
+    }
+
+    #[test]
+    fn every_header_goes_with_the_requests_that_want_it() {
+        for (name, initiate, upload_part, complete, other) in [
+            ("Content-Type", true, false, false, false),
+            ("x-oss-meta-owner", true, false, false, false),
+            ("x-oss-storage-class", true, false, false, false),
+            ("x-oss-server-side-encryption", true, false, false, false),
+            ("x-oss-tagging", true, false, false, false),
+            ("x-oss-object-acl", false, false, true, false),
+            ("x-oss-forbid-overwrite", true, false, true, false),
+            ("x-oss-request-payer", true, true, true, true),
+            ("x-oss-traffic-limit", false, true, false, false),
+            ("x-oss-callback", false, false, true, false),
+            ("x-oss-callback-var", false, false, true, false),
+            ("x-custom", true, false, false, false),
+        ] {
+            let sorted = headers(&[(name, " v ")]).expect(name);
+            let expected = vec![(name.to_ascii_lowercase(), "v".to_owned())];
+            assert_eq!(sorted.put, expected, "{name}");
+            for (headers, wanted) in [
+                (&sorted.initiate, initiate),
+                (&sorted.upload_part, upload_part),
+                (&sorted.complete, complete),
+                (&sorted.other, other),
+            ] {
+                assert_eq!(!headers.is_empty(), wanted, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_could_break_out_of_a_header_is_refused() {
+        for (name, value) in [
+            ("", "v"),
+            ("a b", "v"),
+            ("a\r\nb", "v"),
+            ("a:b", "v"),
+            (
+                "content-type",
+                "text/plain\r\nx-oss-object-acl: public-read",
+            ),
+            ("x-oss-meta-", "v"),
+            ("x-oss-meta-a_b", "v"),
+            ("x-oss-meta-a", "\u{0}"),
+            ("Host", "elsewhere"),
+            ("content-length", "0"),
+            ("x-oss-complete-all", "yes"),
+        ] {
+            assert!(headers(&[(name, value)]).is_err(), "{name:?}: {value:?}");
+        }
+        assert!(headers(&[("a", "1"), ("A", "2")]).is_err(), "twice");
+        assert!(
+            headers(&[("x-oss-meta-a", &"v".repeat(8192))]).is_err(),
+            "too long"
+        );
+    }
+
+    #[test]
+    fn the_digest_sees_what_initiate_sends_in_any_order() {
+        let digest = |given: &[(&str, &str)]| headers(given).expect("legal").digest();
+        let (a, b) = (("x-oss-meta-a", "1"), ("x-oss-meta-b", "2"));
+        assert_eq!(digest(&[a, b]), digest(&[b, a]));
+        assert_ne!(digest(&[a, b]), digest(&[a]));
+        assert_ne!(digest(&[a]), digest(&[("x-oss-meta-a", "2")]));
+        let acl = ("x-oss-object-acl", "private");
+        assert_eq!(digest(&[a, acl]), digest(&[a]), "sent with Complete only");
+    }
+}

@@ -1,0 +1,104 @@
+//! What became of an upload.
+
+use std::fmt;
+use std::time::Duration;
+
+/// An upload that succeeded: the object is complete and holds the file's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Uploaded {
+    /// The bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+    /// The length of the file and of the object, in bytes.
+    pub size: u64,
+    /// The object's ETag, without quotes; empty when the server named none.
+    pub etag: String,
+    /// The CRC-64/XZ of the file's bytes as they were sent.
+    pub crc64: u64,
+    /// Whether the server named the same CRC-64 for the whole object. A server that names none leaves the check of
+    /// every part.
+    pub crc64_confirmed: bool,
+    /// The version of the object, in a bucket with versioning.
+    pub version_id: Option<String>,
+    /// The id of the upload, dead by now; `None` for a file that fitted into one part and went up by PutObject.
+    pub upload_id: Option<String>,
+    /// How it came about.
+    pub outcome: Outcome,
+    /// The number of parts.
+    pub parts: u16,
+    /// Body bytes handed to the network by this run, repetitions included.
+    pub bytes_sent: u64,
+    /// Requests repeated after a failure.
+    pub retries: u64,
+    /// Why the upload was started again from scratch, each time that it was in this run.
+    pub restarts: Vec<RestartReason>,
+    /// Uploads of no use any more that could not be aborted. Their parts are billed until they are.
+    pub left_behind: Vec<String>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl Uploaded {
+    /// Parts that an earlier run had sent.
+    pub fn parts_resumed(&self) -> u16 {
+        match self.outcome {
+            Outcome::Resumed { parts, .. } => parts,
+            _ => 0,
+        }
+    }
+}
+
+/// How an upload came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// All of it was sent by this run, and nothing else had been begun.
+    Fresh,
+    /// An earlier run had sent so much of it.
+    Resumed {
+        /// Parts.
+        parts: u16,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// What had been sent before was of no use; all of it was sent again. The last reason, if there was more than one.
+    Restarted(RestartReason),
+    /// The object was complete already: the answer to an earlier Complete had been lost.
+    AlreadyComplete,
+}
+
+/// Why an upload was started again from scratch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RestartReason {
+    /// The checkpoint was of another endpoint, bucket, key or file.
+    OtherTarget,
+    /// The checkpoint was of another part size.
+    PartSizeChanged,
+    /// The options sent when the upload began were others.
+    OptionsChanged,
+    /// The file changed, between the runs or during this one.
+    FileChanged,
+    /// The checkpoint was damaged.
+    CheckpointDamaged,
+    /// The server no longer knew the upload.
+    UploadGone,
+    /// The server kept refusing parts that it had acknowledged.
+    PartsRefused,
+}
+
+impl fmt::Display for RestartReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RestartReason::OtherTarget => "the checkpoint is of another upload",
+            RestartReason::PartSizeChanged => "the part size is another",
+            RestartReason::OptionsChanged => "the object's options are others",
+            RestartReason::FileChanged => "the file has changed",
+            RestartReason::CheckpointDamaged => "the checkpoint is damaged",
+            RestartReason::UploadGone => "the server no longer knows the upload",
+            RestartReason::PartsRefused => "the server refuses parts that it had acknowledged",
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! The checkpoint of one run: opened before the first request, deleted after the last.
+
+use super::resume::Parts;
+use crate::checkpoint::file::{CheckpointFile, Journal, OpenError};
+use crate::checkpoint::record::{Header, Record};
+use crate::checkpoint::scan::{End, scan};
+use crate::error::{Error, ErrorKind};
+use crate::part::{DonePart, PartNumber};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A run's record; it does nothing when no checkpoint was asked for.
+#[derive(Debug)]
+pub(super) struct RunRecord {
+    journal: Option<Journal<CheckpointFile>>,
+    path: PathBuf,
+    /// Whether the file tells of an upload on the server.
+    holds_upload: bool,
+}
+
+/// What a checkpoint held when it was opened.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) header: Option<Header>,
+    pub(super) parts: Parts,
+    /// The file was damaged, so that only the upload id of `header` is of use.
+    pub(super) damaged: bool,
+}
+
+impl RunRecord {
+    pub(super) fn none() -> RunRecord {
+        RunRecord {
+            journal: None,
+            path: PathBuf::new(),
+            holds_upload: false,
+        }
+    }
+
+    /// Opens, locks and reads the checkpoint. Proves on the way that it can be written.
+    pub(super) fn open(path: &Path, source: &Path) -> Result<(RunRecord, Found), Error> {
+        let failed = |error| match error {
+            OpenError::Io(error) => {
+                Error::io(ErrorKind::Checkpoint, "opening the checkpoint", path, error)
+            }
+            OpenError::Busy => {
+                let doing = format!("locking the checkpoint `{}`", path.display());
+                let why = "another upload is using it";
+                Error::text(ErrorKind::CheckpointBusy, doing, why).at_path(path)
+            }
+        };
+        // Looked at before it is opened for writing: the checkpoint must not be the file itself.
+        let mut file = CheckpointFile::open(path).map_err(failed)?;
+        if file.is_same_file(source).map_err(|e| failed(e.into()))? {
+            let doing = format!("opening the checkpoint `{}`", path.display());
+            let why = "it is the very file that is to be uploaded";
+            return Err(Error::options(doing, why).at_path(path));
+        }
+        let bytes = file.read().map_err(|e| failed(e.into()))?;
+        let scanned = scan(&bytes);
+        let damaged = matches!(scanned.end, End::Damaged | End::Foreign);
+        if scanned.end == End::Foreign {
+            let aside;
+            (file, aside) = file.set_aside().map_err(failed)?;
+            log::warn!(
+                target: "oss_upload::checkpoint",
+                "`{}` is not a checkpoint: kept as `{}`",
+                path.display(),
+                aside.display()
+            );
+        }
+        let mut journal = Journal::new(file);
+        if !damaged {
+            // What a crash left half-written is dropped, so that new frames follow the last intact one.
+            journal
+                .cut(scanned.valid_len)
+                .map_err(|e| failed(e.into()))?;
+        }
+        let record = RunRecord {
+            journal: Some(journal),
+            path: path.to_owned(),
+            holds_upload: scanned.header.is_some(),
+        };
+        let found = Found {
+            header: scanned.header,
+            parts: if damaged { Parts::new() } else { scanned.parts },
+            damaged,
+        };
+        Ok((record, found))
+    }
+
+    /// Begins the record of a new upload, in place of whatever the file held; it is on the disk on return.
+    pub(super) fn begin(&mut self, header: &Header) -> Result<(), Error> {
+        self.write("writing the checkpoint", |journal| {
+            journal.begin(Record::Header(Box::new(header.clone())))
+        })?;
+        self.holds_upload = self.journal.is_some();
+        Ok(())
+    }
+
+    /// Records parts that the server has although no record said so.
+    pub(super) fn adopt(&mut self, parts: &[DonePart]) -> Result<(), Error> {
+        let records: Vec<_> = parts.iter().cloned().map(Record::PartDone).collect();
+        self.append(&records)
+    }
+
+    /// Records that parts are to be sent again.
+    pub(super) fn lose(&mut self, lost: &[PartNumber]) -> Result<(), Error> {
+        let records: Vec<_> = lost.iter().copied().map(Record::PartLost).collect();
+        self.append(&records)
+    }
+
+    fn append(&mut self, records: &[Record]) -> Result<(), Error> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.write("writing the checkpoint", |journal| journal.append(records))
+    }
+
+    fn write(
+        &mut self,
+        doing: &str,
+        write: impl FnOnce(&mut Journal<CheckpointFile>) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        match &mut self.journal {
+            None => Ok(()),
+            Some(journal) => write(journal).map_err(|error| self.error(doing, error)),
+        }
+    }
+
+    pub(super) fn error(&self, doing: &str, error: io::Error) -> Error {
+        Error::io(ErrorKind::Checkpoint, doing, &self.path, error)
+    }
+
+    /// For the writer, which appends finished parts.
+    pub(super) fn journal(&mut self) -> Option<&mut Journal<CheckpointFile>> {
+        self.journal.as_mut()
+    }
+
+    /// The upload it tells of was aborted, or is complete.
+    pub(super) fn forget_upload(&mut self) {
+        self.holds_upload = false;
+    }
+
+    /// Whether the next run can continue from it.
+    pub(super) fn is_resumable(&self) -> bool {
+        self.journal.is_some() && self.holds_upload
+    }
+
+    /// Ends the run: the file is deleted unless it tells of an upload that can be continued.
+    pub(super) fn close(&mut self) {
+        let Some(journal) = self.journal.take() else {
+            return;
+        };
+        if self.holds_upload {
+            return;
+        }
+        if let Err(error) = journal.into_storage().delete() {
+            log::warn!(
+                target: "oss_upload::checkpoint",
+                "the checkpoint `{}` is of no use any more but could not be deleted: {error}",
+                self.path.display()
+            );
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! One call of `run`: attempts until the object is complete, and what is left behind when it is not.
+
+use super::attempt::{Attempt, Ended, Object};
+use super::calls::Calls;
+use super::crew::Crew;
+use super::job::Job;
+use super::options::ObjectHeaders;
+use super::outcome::{Outcome, RestartReason, Uploaded};
+use super::plan::Plan;
+use super::progress::{Phase, Progress};
+use super::record::{Found, RunRecord};
+use super::source::Source;
+use super::{Observer, OnChange, UploadFile};
+use crate::checkpoint::record::Header;
+use crate::client::Bucket;
+use crate::error::{Error, ErrorKind};
+use std::panic::{self, AssertUnwindSafe};
+use std::path;
+use std::time::Instant;
+
+/// How often one call starts again from scratch.
+const MAX_RESTARTS: usize = 3;
+
+/// What changes from attempt to attempt.
+pub(super) struct State<'a> {
+    pub(super) record: RunRecord,
+    /// What the checkpoint held; the first attempt takes it.
+    pub(super) found: Found,
+    pub(super) restarts: Vec<RestartReason>,
+    pub(super) left_behind: Vec<String>,
+    pub(super) observer: Observer<'a>,
+}
+
+/// Uploads the file.
+pub(super) fn run(upload: UploadFile<'_>, headers: ObjectHeaders) -> Result<Uploaded, Error> {
+    let (job, mut state) = prepare(upload, headers)?;
+    let ended = attempts(&job, &mut state);
+    if ended.is_ok() {
+        state.record.forget_upload();
+    }
+    state.record.close();
+    match ended {
+        Ok(object) => {
+            job.progress.set_phase(Phase::Done);
+            // The object is complete: an observer that panics now cannot undo that.
+            let _ = state.show(&job);
+            Ok(uploaded(job, state, object))
+        }
+        Err(error) => Err(error.with_left_behind(state.left_behind)),
+    }
+}
+
+/// Opens the file and the checkpoint, so that what is wrong with them is known before the first request.
+fn prepare(upload: UploadFile<'_>, headers: ObjectHeaders) -> Result<(Job<'_>, State<'_>), Error> {
+    let path = path::absolute(&upload.path)
+        .map_err(|error| Error::io(ErrorKind::Source, "finding", &upload.path, error))?;
+    let job = Job {
+        bucket: upload.bucket,
+        key: upload.key,
+        path,
+        part_size: upload.part_size,
+        routines: upload.routines,
+        headers,
+        verify: upload.verify,
+        on_change: upload.on_change,
+        control: upload.control,
+        progress: Progress::default(),
+        started: Instant::now(),
+    };
+    let source = Source::open(&job.path)?;
+    Plan::new(source.identity().len, job.part_size)
+        .map_err(|why| job.error(ErrorKind::Options, why))?;
+    let (record, found) = match upload.checkpoint {
+        None => (RunRecord::none(), Found::default()),
+        Some(checkpoint) => {
+            let endpoint = job.bucket.client().endpoint();
+            let target = format!("{endpoint}/{}/{}", job.bucket.name(), job.key);
+            RunRecord::open(&checkpoint.path(&job.path, &target), &job.path)?
+        }
+    };
+    let state = State {
+        record,
+        found,
+        restarts: vec![],
+        left_behind: vec![],
+        observer: upload.observer,
+    };
+    Ok((job, state))
+}
+
+/// Attempts it until it succeeds, fails, or has started again too often.
+fn attempts(job: &Job<'_>, state: &mut State<'_>) -> Result<Object, Error> {
+    for _ in 0..=MAX_RESTARTS {
+        let reason = match attempt(job, state) {
+            Ok(object) => return Ok(object),
+            Err(Ended::Complete(object)) => return Ok(*object),
+            Err(Ended::Failed(error)) => return Err(error),
+            Err(Ended::Again(reason)) => reason,
+        };
+        if reason == RestartReason::FileChanged && job.on_change == OnChange::Fail {
+            let why = "the file changed while it was being uploaded";
+            return Err(job.error(ErrorKind::SourceChanged, why).at_path(&job.path));
+        }
+        log::debug!(target: "oss_upload::upload", "starting again from scratch: {reason}");
+        state.restarts.push(reason);
+    }
+    let kind = match state.restarts.last() {
+        Some(RestartReason::FileChanged) => ErrorKind::SourceChanged,
+        _ => ErrorKind::Service,
+    };
+    let reason = state.restarts.last().map(ToString::to_string);
+    let why = format!(
+        "given up after {} starts: {}",
+        MAX_RESTARTS + 1,
+        reason.unwrap_or_default()
+    );
+    Err(job.error(kind, why).at_path(&job.path))
+}
+
+fn attempt(job: &Job<'_>, state: &mut State<'_>) -> Result<Object, Ended> {
+    let source = Source::open(&job.path)?;
+    let plan = Plan::new(source.identity().len, job.part_size)
+        .map_err(|why| job.error(ErrorKind::Options, why))?;
+    job.progress.begin(plan.file_len(), plan.n_parts());
+    state.show(job)?;
+    let crew = Crew::new(job.routines.min(plan.n_parts().into()))?;
+    Attempt::new(job, state, &source, &plan, &crew).run()
+}
+
+impl State<'_> {
+    /// Tells the observer how far it is, now.
+    pub(super) fn show(&mut self, job: &Job<'_>) -> Result<(), Error> {
+        let snapshot = job.progress.snapshot();
+        let told = panic::catch_unwind(AssertUnwindSafe(|| (self.observer)(&snapshot)));
+        told.map_err(|_| job.panicked())
+    }
+
+    /// Aborts an upload that is of no use any more. One that stays is remembered for the result.
+    pub(super) fn abort(&mut self, bucket: &Bucket, key: &str, upload_id: &str, cancelled: bool) {
+        if !Calls::abort(bucket, key, upload_id, cancelled) {
+            self.left_behind.push(upload_id.to_owned());
+        }
+        self.record.forget_upload();
+    }
+
+    /// Drops what was found, for that reason; its upload is aborted wherever this client can reach it.
+    pub(super) fn discard(
+        &mut self,
+        job: &Job<'_>,
+        header: Option<&Header>,
+        reason: RestartReason,
+    ) {
+        log::debug!(target: "oss_upload::upload", "starting from scratch: {reason}");
+        self.restarts.push(reason);
+        self.record.forget_upload();
+        let Some(header) = header else { return };
+        let client = job.bucket.client();
+        let here = header.endpoint == client.endpoint().to_string();
+        match client.bucket(header.bucket.as_str()) {
+            Ok(bucket) if here => {
+                let cancelled = job.control.is_cancelled();
+                self.abort(&bucket, &header.key, &header.upload_id, cancelled);
+            }
+            _ => {
+                log::warn!(
+                    target: "oss_upload::upload",
+                    "upload {} was begun at {}: its parts are billed there until it is aborted",
+                    header.upload_id.escape_debug(),
+                    header.endpoint.escape_debug()
+                );
+                self.left_behind.push(header.upload_id.clone());
+            }
+        }
+    }
+}
+
+fn uploaded(job: Job<'_>, state: State<'_>, object: Object) -> Uploaded {
+    let counted = job.progress.snapshot();
+    let outcome = match state.restarts.last() {
+        _ if object.was_complete => Outcome::AlreadyComplete,
+        _ if object.parts_resumed > 0 => Outcome::Resumed {
+            parts: object.parts_resumed,
+            bytes: counted.bytes_resumed,
+        },
+        Some(reason) => Outcome::Restarted(*reason),
+        None => Outcome::Fresh,
+    };
+    Uploaded {
+        bucket: job.bucket.name().to_owned(),
+        key: job.key,
+        size: counted.bytes_total,
+        etag: object
+            .stored
+            .etag
+            .map_or_else(String::new, |etag| etag.to_string()),
+        crc64: object.crc64,
+        crc64_confirmed: object.stored.crc64 == Some(object.crc64),
+        version_id: object.stored.version_id,
+        upload_id: object.upload_id,
+        outcome,
+        parts: counted.parts_total,
+        bytes_sent: counted.bytes_sent,
+        retries: counted.retries,
+        restarts: state.restarts,
+        left_behind: state.left_behind,
+        elapsed: job.started.elapsed(),
+    }
+}

@@ -1,0 +1,125 @@
+//! Parts on their way: workers send, one writer records.
+
+use super::calls::{Calls, SendFailure};
+use super::crew::{Crew, Queue};
+use super::plan::Part;
+use super::source::{ReadFailure, Source};
+use crate::checkpoint::file::{Journal, Storage};
+use crate::checkpoint::writer::write_parts;
+use crate::part::{DonePart, PartNumber};
+use crate::retry::Failure;
+use crate::stop::Stop;
+use crossbeam_channel::{Sender, bounded};
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+/// Finished parts that may wait for the writer; it is far faster than any network.
+const QUEUE: usize = 1024;
+
+/// Why not all parts went up.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// A request failed for good.
+    Request(PartNumber, Failure),
+    /// The file could not be read.
+    Read(io::Error),
+    /// The file is not what it was.
+    Changed,
+    /// Parts could not be recorded.
+    Record(io::Error),
+    /// A callback of the caller panicked, or we did.
+    Panicked,
+    /// No thread was to be had for the writer.
+    NoThread(io::Error),
+}
+
+#[derive(Debug)]
+pub(super) struct Sending<'a> {
+    pub(super) calls: &'a Calls<'a>,
+    pub(super) source: &'a Source,
+    pub(super) upload_id: &'a str,
+    pub(super) stop: &'a Arc<Stop>,
+    /// What went wrong first; whatever follows is a consequence.
+    pub(super) trouble: OnceLock<Trouble>,
+}
+
+impl<'a> Sending<'a> {
+    /// Sends the parts. Those that were recorded are handed to `recorded`, also when not all of them were.
+    pub(super) fn run<S: Storage>(
+        self,
+        crew: &Crew,
+        missing: &[Part],
+        journal: Option<&mut Journal<S>>,
+        look_on: impl FnMut(),
+        recorded: impl FnMut(DonePart) + Send,
+    ) -> Result<(), Trouble> {
+        let queue = Queue::new(missing);
+        let (sender, receiver) = bounded(QUEUE);
+        thread::scope(|scope| {
+            let writer = thread::Builder::new().name("oss-upload-record".to_owned());
+            let stop = self.stop;
+            let writer = writer.spawn_scoped(scope, move || {
+                let written = write_parts(journal, &receiver, recorded);
+                if written.is_err() {
+                    // Parts that cannot be recorded need not be sent.
+                    stop.set();
+                }
+                written
+            });
+            let writer = match writer {
+                Ok(writer) => writer,
+                Err(error) => return self.report(Trouble::NoThread(error)),
+            };
+            let panicked = || self.report(Trouble::Panicked);
+            crew.work(|| self.work(&queue, &sender), look_on, panicked);
+            // The writer ends when nobody is left who could send it anything.
+            drop(sender);
+            match writer.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => self.report(Trouble::Record(error)),
+                Err(_) => self.report(Trouble::Panicked),
+            }
+        });
+        match self.trouble.into_inner() {
+            None => Ok(()),
+            Some(trouble) => Err(trouble),
+        }
+    }
+
+    fn work(&self, queue: &Queue<'_, Part>, recorder: &Sender<DonePart>) {
+        while !self.stop.is_set() {
+            let Some(part) = queue.next() else { return };
+            match self.send(part) {
+                // The writer is gone because it failed; it says why.
+                Ok(done) => {
+                    if recorder.send(done).is_err() {
+                        self.stop.set();
+                    }
+                }
+                Err(trouble) => self.report(trouble),
+            }
+        }
+    }
+
+    fn send(&self, part: &Part) -> Result<DonePart, Trouble> {
+        let sent = self
+            .calls
+            .upload_part(self.source, part, self.upload_id, self.stop);
+        sent.map_err(|failure| match failure {
+            SendFailure::Request(failure) => Trouble::Request(part.number, failure),
+            SendFailure::Read(ReadFailure::Changed) => Trouble::Changed,
+            SendFailure::Read(ReadFailure::Io(error)) => Trouble::Read(error),
+        })
+    }
+
+    /// Keeps the first trouble, and tells the others to stop.
+    fn report(&self, trouble: Trouble) {
+        let stopped = matches!(&trouble, Trouble::Request(_, failure) if failure.is_stopped());
+        // A worker that was told to stop has nothing to report.
+        if !stopped {
+            let _ = self.trouble.set(trouble);
+        }
+        self.stop.set();
+    }
+}
