@@ -8,6 +8,8 @@ mod endpoint;
 mod error;
 mod escape;
 mod etag;
+#[cfg(feature = "local-server")]
+pub mod local_server;
 mod part;
 mod protocol;
 mod retry;

@@ -1,0 +1,201 @@
+//! The calls of the OSS API, each in two steps: what the head allows, and what is done once the body is there.
+
+mod complete;
+mod list;
+mod object;
+mod upload;
+
+use super::Shared;
+use super::answer::Answer;
+use super::content::{Content, Writer};
+use super::error::OssError;
+use super::journal::Operation;
+use super::request::{Request, invalid_object_name};
+use super::store::{Keep, Overwrite};
+use super::wire::Framing;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// The largest part, and the largest object that is put at once.
+const MAX_BODY: u64 = 5 << 30;
+/// Completing ten thousand parts takes about one megabyte.
+const MAX_XML: u64 = 4 << 20;
+
+/// What is to be done with the body of a request.
+#[derive(Debug)]
+pub(super) struct Intake {
+    pub(super) writer: Writer,
+    pub(super) most: u64,
+    pub(super) with_crc: bool,
+    pub(super) with_md5: bool,
+    content_md5: Option<[u8; 16]>,
+}
+
+impl Intake {
+    /// Reads the body of a request that is refused, so that the client gets to read the answer.
+    pub(super) fn ignored() -> Intake {
+        Intake {
+            writer: Writer::Discard,
+            most: MAX_BODY,
+            with_crc: false,
+            with_md5: false,
+            content_md5: None,
+        }
+    }
+}
+
+/// A body that arrived as a whole.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) len: u64,
+    pub(super) crc: Option<u64>,
+    pub(super) md5: Option<[u8; 16]>,
+    pub(super) content: Content,
+}
+
+/// Checks everything that can be checked before the body is read.
+pub(super) fn admit(
+    shared: &Shared,
+    request: &Request,
+    framing: Framing,
+) -> Result<Intake, OssError> {
+    request.check_call()?;
+    shared.keeper.admit(request, shared.now())?;
+    shared.store.require_bucket(request.place().0)?;
+    check_key(request)?;
+    check_common_headers(request)?;
+    if framing == Framing::None && ["PUT", "POST"].contains(&&*request.head.method) {
+        let message = "You must provide the Content-Length HTTP header.";
+        return Err(OssError::new(411, "MissingContentLength", message));
+    }
+    match request.operation {
+        Operation::UploadPart => upload::admit_part(shared, request)?,
+        Operation::PutObject => object::admit_put(shared, request)?,
+        Operation::InitiateMultipartUpload => upload::admit_initiate(shared, request)?,
+        Operation::CompleteMultipartUpload => complete::admit(shared, request)?,
+        _ => {}
+    }
+    intake(shared, request, framing)
+}
+
+/// Does what is asked.
+pub(super) fn perform(
+    shared: &Shared,
+    request: &Request,
+    intake_md5: Option<[u8; 16]>,
+    received: Received,
+) -> Result<Answer, OssError> {
+    // Nothing is stored of a body that was damaged on the way.
+    if intake_md5.is_some() && intake_md5 != received.md5 {
+        return Err(OssError::invalid_digest("0017-00000503"));
+    }
+    match request.operation {
+        Operation::InitiateMultipartUpload => upload::initiate(shared, request),
+        Operation::UploadPart => upload::put_part(shared, request, received),
+        Operation::ListParts => list::parts(shared, request),
+        Operation::CompleteMultipartUpload => complete::complete(shared, request, received),
+        Operation::AbortMultipartUpload => upload::abort(shared, request),
+        Operation::ListMultipartUploads => list::uploads(shared, request),
+        Operation::PutObject => object::put(shared, request, received),
+        Operation::HeadObject => object::head(shared, request),
+        Operation::GetObject => object::get(shared, request),
+        Operation::DeleteObject => object::delete(shared, request),
+        Operation::Other => Err(OssError::not_implemented("this call")),
+    }
+}
+
+impl Intake {
+    pub(super) fn expected_md5(&self) -> Option<[u8; 16]> {
+        self.content_md5
+    }
+}
+
+fn intake(shared: &Shared, request: &Request, framing: Framing) -> Result<Intake, OssError> {
+    let content_md5 = content_md5(request)?;
+    let is_stored = matches!(
+        request.operation,
+        Operation::UploadPart | Operation::PutObject
+    );
+    if !is_stored {
+        return Ok(Intake {
+            writer: Writer::memory(Some(0)),
+            most: MAX_XML,
+            with_crc: false,
+            with_md5: content_md5.is_some(),
+            content_md5,
+        });
+    }
+    let len = framing.len();
+    if len.is_some_and(|len| len > MAX_BODY) {
+        return Err(OssError::too_large());
+    }
+    let writer = shared.store.writer(len);
+    Ok(Intake {
+        writer: writer.map_err(|error| OssError::internal(&error))?,
+        most: MAX_BODY,
+        with_crc: shared.store.keep != Keep::Nothing,
+        // MD5 takes longer than everything else together.
+        with_md5: shared.store.keep == Keep::Everything || content_md5.is_some(),
+        content_md5,
+    })
+}
+
+fn content_md5(request: &Request) -> Result<Option<[u8; 16]>, OssError> {
+    let Some(text) = request.header("content-md5") else {
+        return Ok(None);
+    };
+    let bytes = STANDARD.decode(text).ok();
+    match bytes.and_then(|bytes| <[u8; 16]>::try_from(bytes).ok()) {
+        Some(md5) => Ok(Some(md5)),
+        None => Err(OssError::invalid_digest("0017-00000502").detail("Content-MD5", text)),
+    }
+}
+
+fn check_key(request: &Request) -> Result<(), OssError> {
+    const LONGEST: usize = 1023;
+    let Some(key) = &request.key else {
+        return Ok(());
+    };
+    if key.len() > LONGEST || key.starts_with(['/', '\\']) {
+        return Err(invalid_object_name());
+    }
+    Ok(())
+}
+
+fn check_common_headers(request: &Request) -> Result<(), OssError> {
+    check_choice(request, "x-oss-request-payer", &["requester"])?;
+    check_choice(request, "x-oss-forbid-overwrite", &["true", "false"])?;
+    let Some(limit) = request.header("x-oss-traffic-limit") else {
+        return Ok(());
+    };
+    // Sources disagree about the lower bound; this is the lower one.
+    let is_good = limit
+        .parse()
+        .is_ok_and(|limit| (245_760_u64..=838_860_800).contains(&limit));
+    match is_good {
+        true => Ok(()),
+        false => Err(OssError::argument(
+            "The x-oss-traffic-limit is out of range.",
+            "x-oss-traffic-limit",
+            limit,
+        )),
+    }
+}
+
+fn check_choice(request: &Request, name: &'static str, choices: &[&str]) -> Result<(), OssError> {
+    match request.header(name) {
+        Some(value) if !choices.contains(&value) => Err(OssError::argument(
+            "The value of a header is invalid.",
+            name,
+            value,
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn overwrite(request: &Request, ec: &'static str) -> Overwrite {
+    match request.header("x-oss-forbid-overwrite") {
+        Some("true") => Overwrite::Forbidden(ec),
+        _ => Overwrite::Allowed,
+    }
+}

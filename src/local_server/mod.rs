@@ -1,0 +1,297 @@
+//! An OSS server inside this process: for tests, the demo and benches.
+//!
+//! It listens on 127.0.0.1, is addressed path-style, and is strict: signatures of version 1 and 4, dates,
+//! tokens, parameters, part numbers, sizes, order and ETags are checked as OSS checks them, so that a mistake
+//! in a client cannot hide behind a lenient server. A test looks at what arrived ([`LocalServer::requests`],
+//! [`LocalServer::object`]) and makes things go wrong ([`Fault`]).
+//!
+//! ```
+//! use oss_upload::local_server::{Fault, LocalServer, Operation};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let server = LocalServer::start()?;
+//! // The answer to the second part gets lost, once.
+//! let lost = server.fault(Fault::lose_answer().on(Operation::UploadPart).nth(2).times(1));
+//!
+//! // ... a client uploads to `server.endpoint()` ...
+//! # assert!(server.endpoint().starts_with("http://127.0.0.1:"));
+//! assert_eq!(server.count(Operation::UploadPart), 0);
+//! assert_eq!(lost.hits(), 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it knows
+//!
+//! The operations of [`Operation`], each with the headers and parameters of its API page. What OSS knows and
+//! the server does not (callbacks, copying, versioning, presigned URLs, sequential uploads) it refuses with
+//! `NotImplemented` or `InvalidArgument`, never in silence.
+//!
+//! # Limits
+//!
+//! Each connection has a thread and a buffer of 256 KiB. In memory, an object shares the buffers of its
+//! parts. With [`Builder::root`] bodies go to files, and memory does not grow with them.
+//!
+//! # Logs
+//!
+//! `debug`: connections that break off. `warn`: a disk or the system that fails the server.
+
+mod answer;
+mod auth;
+mod builder;
+mod calls;
+mod connection;
+mod content;
+mod error;
+mod fault;
+mod folder;
+mod journal;
+mod listener;
+mod request;
+mod store;
+mod view;
+mod wire;
+mod xml;
+
+pub use builder::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Builder};
+pub use fault::{Fault, FaultHandle, Gate};
+pub use journal::{Operation, RequestLog};
+pub use view::{Object, PendingPart, PendingUpload};
+
+use crate::crc64;
+use auth::Keeper;
+use content::Content;
+use fault::Faults;
+use jiff::{SignedDuration, Timestamp};
+use journal::Journal;
+use listener::Listening;
+use md5::{Digest, Md5};
+use std::io;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::{Overwrite, Store, Stored, StoredHeaders, md5_etag};
+
+/// A running server. Dropping it ends all connections and threads.
+#[derive(Debug)]
+pub struct LocalServer {
+    shared: Arc<Shared>,
+    listening: Mutex<Option<Listening>>,
+    port: u16,
+    receive_buffer: Option<usize>,
+}
+
+impl LocalServer {
+    /// Starts a server on a free port, in memory, with the default credentials and the bucket `examplebucket`.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no port or no thread.
+    pub fn start() -> io::Result<LocalServer> {
+        LocalServer::builder().start()
+    }
+
+    /// Settings for a server that is to be started.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    fn new(shared: Shared, port: u16, receive_buffer: Option<usize>) -> io::Result<LocalServer> {
+        let shared = Arc::new(shared);
+        let listening = Listening::start(&shared, port, receive_buffer)?;
+        Ok(LocalServer {
+            shared,
+            port: listening.port(),
+            listening: Mutex::new(Some(listening)),
+            receive_buffer,
+        })
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The port, which stays the same while the server is away.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Closes the listening socket and all connections. Uploads, objects, faults and the journal stay.
+    pub fn go_away(&self) {
+        let listening = lock(&self.listening).take();
+        if let Some(listening) = listening {
+            listening.stop();
+        }
+    }
+
+    /// Listens on the same port again. Does nothing while the server is there.
+    ///
+    /// # Errors
+    ///
+    /// When somebody else took the port meanwhile.
+    pub fn come_back(&self) -> io::Result<()> {
+        let mut listening = lock(&self.listening);
+        if listening.is_none() {
+            *listening = Some(Listening::start(
+                &self.shared,
+                self.port,
+                self.receive_buffer,
+            )?);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for LocalServer {
+    fn drop(&mut self) {
+        self.go_away();
+    }
+}
+
+/// Faults, and what was asked.
+impl LocalServer {
+    /// Adds a fault.
+    pub fn fault(&self, fault: Fault) -> FaultHandle {
+        self.shared.faults.add(fault)
+    }
+
+    /// Removes all faults. Requests under way keep theirs.
+    pub fn clear_faults(&self) {
+        self.shared.faults.clear();
+    }
+
+    /// Every request that was answered or broke off, in order of arrival.
+    ///
+    /// A request is listed before the first byte of its answer is sent.
+    pub fn requests(&self) -> Vec<RequestLog> {
+        self.shared.journal.finished()
+    }
+
+    /// How many requests of this operation there were, whatever became of them.
+    pub fn count(&self, operation: Operation) -> usize {
+        self.shared.journal.count(operation)
+    }
+
+    /// Forgets the requests so far. Connections keep their numbers.
+    pub fn forget_requests(&self) {
+        self.shared.journal.forget();
+    }
+}
+
+/// Buckets, objects and uploads, without HTTP.
+impl LocalServer {
+    /// An object, as it is now.
+    pub fn object(&self, bucket: &str, key: &str) -> Option<Object> {
+        let stored = self.shared.store.object(bucket, key)?;
+        Some(Object::new(&stored))
+    }
+
+    /// Puts an object into a bucket, which is created.
+    ///
+    /// # Panics
+    ///
+    /// When the server keeps objects in a folder that cannot be written.
+    pub fn put_object(&self, bucket: &str, key: &str, body: &[u8]) {
+        let mut crc = crc64::Digest::new();
+        crc.update(body);
+        let md5 = Md5::digest(body).into();
+        let content_type = "application/octet-stream".to_owned();
+        let object = Stored {
+            len: body.len() as u64,
+            etag: md5_etag(md5),
+            md5: Some(md5),
+            crc: Some(crc.value()),
+            headers: StoredHeaders::from([("content-type".to_owned(), content_type)]),
+            parts: None,
+            modified: self.shared.now(),
+            content: Content::memory(body.to_vec()),
+        };
+        let stored = (self.shared.store).put(bucket, key, object, Overwrite::Allowed);
+        stored.expect("the folder of the server cannot be written");
+    }
+
+    /// Removes an object; `false` when there was none.
+    pub fn remove_object(&self, bucket: &str, key: &str) -> bool {
+        self.shared.store.remove(bucket, key)
+    }
+
+    /// All uploads that are neither completed nor aborted, sorted by bucket, key and id.
+    pub fn pending_uploads(&self) -> Vec<PendingUpload> {
+        let uploads = self.shared.store.uploads(None).into_iter();
+        uploads.map(|(id, u)| PendingUpload::new(id, u)).collect()
+    }
+
+    /// Forgets an upload with its parts, as a lifecycle rule would; `false` when there was none.
+    pub fn drop_upload(&self, upload_id: &str) -> bool {
+        self.shared.store.drop_upload(upload_id)
+    }
+
+    /// Loses a stored part; `false` when there was none.
+    pub fn drop_part(&self, upload_id: &str, number: u16) -> bool {
+        self.shared.store.drop_part(upload_id, number)
+    }
+
+    /// Creates a bucket, if there is none of this name.
+    pub fn create_bucket(&self, name: &str) {
+        self.shared.store.create_bucket(name);
+    }
+}
+
+/// The clock and the tokens.
+impl LocalServer {
+    /// Lets the server's clock run so many seconds ahead, or behind when negative: its `Date` headers, its times,
+    /// and its idea of how far off a client is.
+    pub fn set_clock_offset(&self, seconds: i64) {
+        self.shared.clock_offset.store(seconds, Ordering::SeqCst);
+    }
+
+    /// Demands this token of every request from now on; `None` demands that there is none.
+    ///
+    /// The token before is then wrong: `InvalidSecurityToken`, unless it was [expired](LocalServer::expire_tokens).
+    pub fn set_security_token(&self, token: Option<&str>) {
+        self.shared.keeper.require_token(token);
+    }
+
+    /// Lets the demanded token, and all that were ever shown or demanded, expire: `SecurityTokenExpired`.
+    pub fn expire_tokens(&self) {
+        self.shared.keeper.expire_tokens();
+    }
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Shared {
+    keeper: Keeper,
+    store: Store,
+    faults: Faults,
+    journal: Journal,
+    connections: AtomicU64,
+    clock_offset: AtomicI64,
+}
+
+impl Shared {
+    fn new(store: Store, keeper: Keeper) -> Shared {
+        Shared {
+            keeper,
+            store,
+            faults: Faults::default(),
+            journal: Journal::default(),
+            connections: AtomicU64::new(0),
+            clock_offset: AtomicI64::new(0),
+        }
+    }
+
+    /// The time on the server's clock.
+    fn now(&self) -> Timestamp {
+        let offset = SignedDuration::from_secs(self.clock_offset.load(Ordering::SeqCst));
+        Timestamp::now()
+            .saturating_add(offset)
+            .unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// Locks. Nothing here leaves its data half changed, so a thread that panicked (in a test's hook, say) does not
+/// make it unusable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
