@@ -350,10 +350,9 @@ fn check_skew(asked: Timestamp, now: Timestamp) -> Result<(), OssError> {
         .ec("0002-00000504"))
 }
 
-/// `2012-02-23T07:01:34.000Z`, the form of dates in XML.
+/// `2012-02-23T07:01:34.000Z`, the form of dates in XML. The milliseconds are always zeros: oss2 reads no others.
 pub(super) fn xml_date(time: Timestamp) -> String {
-    let millis = time.as_millisecond().rem_euclid(1000);
-    format!("{}.{millis:03}Z", time.strftime("%Y-%m-%dT%H:%M:%S"))
+    time.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
 }
 
 fn malformed_authorization(ec: &'static str) -> OssError {

@@ -127,6 +127,8 @@ impl Request {
     }
 
     fn read_query(&mut self, raw_query: &str) {
+        // oss2 sends `+` for a space, and signs `%20`. A plus itself is sent as `%2B` by everybody.
+        let raw_query = raw_query.replace('+', "%20");
         for pair in raw_query.split('&').filter(|pair| !pair.is_empty()) {
             let (raw_name, raw_value) = pair.split_once('=').unwrap_or((pair, ""));
             let Some((name, value)) = escape::decode(raw_name).zip(escape::decode(raw_value))

@@ -167,7 +167,8 @@ fn number(
     default: u64,
     allowed: RangeInclusive<u64>,
 ) -> Result<u64, OssError> {
-    let Some(text) = request.parameter(name) else {
+    // oss2 sends empty ones.
+    let Some(text) = request.parameter(name).filter(|text| !text.is_empty()) else {
         return Ok(default);
     };
     match text.parse() {
