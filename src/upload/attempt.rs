@@ -163,8 +163,10 @@ impl<'r, 'a> Attempt<'r, 'a> {
             Err(Ended::Again(_)) => false,
             Err(Ended::Failed(_)) => self.state.record.is_resumable(),
         };
-        if !keep && !open.used_up {
-            self.abort(&open.upload_id);
+        match open.used_up {
+            _ if keep => {}
+            true => self.state.record.forget_upload(),
+            false => self.abort(&open.upload_id),
         }
         ended.map_err(|ended| match ended {
             Ended::Failed(error) => {

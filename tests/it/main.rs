@@ -1,3 +1,5 @@
-//! The promises, one module each.
+//! One binary, a module a promise; `support` is what they share.
 
+mod resume;
 mod server;
+mod support;

@@ -1,0 +1,166 @@
+//! A scene for an upload: a server, a file, a bucket, and what is expected in the end.
+
+use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, LocalServer, Operation};
+use oss_upload::{
+    Bucket, Checkpoint, Client, ClientBuilder, Credentials, Error, RetryPolicy, UploadFile,
+    Uploaded,
+};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The smallest part that OSS takes, and the part size of most scenes.
+pub(crate) const PART: u64 = 102_400;
+
+pub(crate) const BUCKET: &str = "examplebucket";
+pub(crate) const KEY: &str = "dir/object.bin";
+
+pub(crate) struct Scene {
+    pub(crate) server: LocalServer,
+    pub(crate) bucket: Bucket,
+    pub(crate) file: PathBuf,
+    pub(crate) dir: TempDir,
+}
+
+impl Scene {
+    /// A file of so many whole parts and one short one.
+    pub(crate) fn with_parts(n_parts: u16) -> Scene {
+        Scene::with_len(u64::from(n_parts - 1) * PART + 777)
+    }
+
+    pub(crate) fn with_len(len: u64) -> Scene {
+        Scene::on(LocalServer::start().expect("a port"), len)
+    }
+
+    pub(crate) fn on(server: LocalServer, len: u64) -> Scene {
+        let dir = tempfile::tempdir().expect("a temp folder");
+        let file = dir.path().join("file.bin");
+        fs::write(&file, random_bytes(len, 1)).expect("written");
+        let bucket = client(&server).build().and_then(|c| c.bucket(BUCKET));
+        Scene {
+            bucket: bucket.expect("a client"),
+            server,
+            file,
+            dir,
+        }
+    }
+
+    pub(crate) fn checkpoint(&self) -> PathBuf {
+        self.dir.path().join("state.cp")
+    }
+
+    /// An upload of the file in parts of the smallest size, with a checkpoint.
+    pub(crate) fn upload(&self) -> UploadFile<'_> {
+        self.upload_without_checkpoint()
+            .checkpoint(Checkpoint::at(self.checkpoint()))
+    }
+
+    pub(crate) fn upload_without_checkpoint(&self) -> UploadFile<'_> {
+        self.bucket.upload_file(KEY, &self.file).part_size(PART)
+    }
+
+    /// Runs an upload that ends for good after so many parts, and leaves its state behind.
+    pub(crate) fn interrupt_after(&self, n_parts: u32) -> Error {
+        let denied = self.server.fault(
+            Fault::deny()
+                .on(Operation::UploadPart)
+                .nth(n_parts + 1)
+                .times(1),
+        );
+        let error = self.upload().run().expect_err("it was interrupted");
+        assert_eq!(denied.hits(), 1, "{error}");
+        denied.remove();
+        assert!(error.is_resumable(), "{error}");
+        assert!(self.checkpoint().exists());
+        self.server.forget_requests();
+        error
+    }
+
+    /// The id of the one upload that is open on the server.
+    pub(crate) fn upload_id(&self) -> String {
+        let [upload] = &self.server.pending_uploads()[..] else {
+            panic!("not one upload: {:?}", self.server.pending_uploads())
+        };
+        upload.upload_id.clone()
+    }
+
+    /// Part numbers of the UploadPart requests since the last `forget_requests`, in order of arrival.
+    pub(crate) fn parts_sent(&self) -> Vec<u16> {
+        let requests = self.server.requests().into_iter();
+        requests
+            .filter(|request| request.operation == Operation::UploadPart)
+            .filter_map(|request| request.part_number)
+            .collect()
+    }
+
+    /// The object is the file, byte for byte, and nothing is left on the server or the disk.
+    pub(crate) fn expect_done(&self, uploaded: &Uploaded) {
+        let object = self
+            .server
+            .object(BUCKET, &uploaded.key)
+            .expect("an object");
+        let bytes = fs::read(&self.file).expect("the file");
+        assert_eq!(object.len, bytes.len() as u64);
+        assert!(
+            object.bytes().expect("readable") == bytes,
+            "the object differs from the file"
+        );
+        assert_eq!(uploaded.size, object.len);
+        assert_eq!(uploaded.crc64, object.crc64);
+        assert!(uploaded.crc64_confirmed);
+        assert_eq!(uploaded.etag, object.etag.trim_matches('"'));
+        assert_eq!(
+            self.server.pending_uploads().len(),
+            0,
+            "an upload was left behind"
+        );
+        assert!(
+            !self.checkpoint().exists(),
+            "the checkpoint was left behind"
+        );
+        assert_eq!(uploaded.left_behind.len(), 0);
+    }
+
+    /// Writes other bytes of the same length into the file, in place.
+    pub(crate) fn rewrite(&self) {
+        let len = fs::metadata(&self.file).expect("the file").len();
+        fs::write(&self.file, random_bytes(len, 2)).expect("written");
+    }
+}
+
+/// A client of the server that loses no time between retries.
+pub(crate) fn client(server: &LocalServer) -> ClientBuilder {
+    Client::builder(server.endpoint())
+        .region("cn-hangzhou")
+        .credentials(Credentials::new(ACCESS_KEY_ID, ACCESS_KEY_SECRET))
+        .retry(hasty())
+}
+
+pub(crate) fn hasty() -> RetryPolicy {
+    RetryPolicy::default()
+        .base_delay(Duration::from_millis(1))
+        .max_delay(Duration::from_millis(5))
+        .outage(Duration::ZERO)
+}
+
+/// Bytes that do not repeat, the same for the same seed.
+pub(crate) fn random_bytes(len: u64, seed: u64) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut bytes = vec![0; usize::try_from(len).expect("fits into memory")];
+    random.fill(&mut bytes);
+    bytes
+}
+
+/// Sets a file's mtime back to what it was.
+pub(crate) fn keeping_mtime(path: &Path, change: impl FnOnce()) {
+    let mtime = fs::metadata(path)
+        .and_then(|m| m.modified())
+        .expect("an mtime");
+    change();
+    let file = fs::File::options()
+        .append(true)
+        .open(path)
+        .expect("the file");
+    file.set_modified(mtime).expect("set");
+}
