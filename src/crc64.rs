@@ -23,20 +23,64 @@ impl Digest {
     }
 }
 
-/// The checksum of `A` followed by `B`, of which only checksums and `B`'s length are known.
-pub(crate) fn combine(a: u64, b: u64, len_b: u64) -> u64 {
-    // With nothing appended the answer is `a` by definition; the matrix walk is not needed.
-    if len_b == 0 {
-        return a;
+/// The polynomial, reflected: bit 63 is the coefficient of x⁰.
+const POLYNOMIAL: u64 = 0xC96C_5795_D787_0F42;
+
+/// Appending bytes to a text multiplies its checksum by a power of x. Finding the power takes a while, using it does
+/// not; parts have the same length over and over.
+///
+/// crc-fast combines too, but works the power out as a matrix at every call: with 10,000 parts that took more time
+/// than sending them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Append(u64);
+
+impl Append {
+    pub(crate) fn of_len(len: u64) -> Append {
+        let (mut power, mut square, mut left) = (1 << 63, 1 << 55, len);
+        while left > 0 {
+            if left & 1 == 1 {
+                power = times(power, square);
+            }
+            square = times(square, square);
+            left >>= 1;
+        }
+        Append(power)
     }
-    crc_fast::checksum_combine(Crc64Xz, a, b, len_b)
+
+    /// The checksum of `A` followed by `B`, of which only checksums, and the length of `B`, are known.
+    pub(crate) fn combine(self, a: u64, b: u64) -> u64 {
+        times(self.0, a) ^ b
+    }
+}
+
+/// The product of two polynomials modulo the CRC's.
+fn times(a: u64, mut b: u64) -> u64 {
+    let mut product = 0;
+    for bit in (0..64).rev() {
+        if a >> bit & 1 == 1 {
+            product ^= b;
+        }
+        // Times x.
+        b = (b >> 1) ^ (POLYNOMIAL & (b & 1).wrapping_neg());
+    }
+    product
+}
+
+/// The checksum of `A` followed by `B`.
+#[cfg(test)]
+pub(crate) fn combine(a: u64, b: u64, len_b: u64) -> u64 {
+    Append::of_len(len_b).combine(a, b)
 }
 
 /// The checksum of parts laid one behind the other, each given by its checksum and length.
 pub(crate) fn fold(parts: impl IntoIterator<Item = (u64, u64)>) -> u64 {
-    parts
-        .into_iter()
-        .fold(0, |whole, (crc, len)| combine(whole, crc, len))
+    let mut appended = (0, Append::of_len(0));
+    parts.into_iter().fold(0, |whole, (crc, len)| {
+        if appended.0 != len {
+            appended = (len, Append::of_len(len));
+        }
+        appended.1.combine(whole, crc)
+    })
 }
 
 #[cfg(test)]
@@ -133,5 +177,16 @@ mod tests {
         }));
         assert_eq!(folded, 17_584_420_459_868_994_622);
         assert_eq!(fold([]), 0);
+    }
+
+    #[test]
+    fn combining_agrees_with_the_library_that_digests() {
+        let mut random = fastrand::Rng::with_seed(64);
+        for _ in 0..200 {
+            let (a, b) = (random.u64(..), random.u64(..));
+            let len = (random.u64(..) >> random.u32(1..64)) | 1;
+            let expected = crc_fast::checksum_combine(Crc64Xz, a, b, len);
+            assert_eq!(combine(a, b, len), expected, "{a} {b} {len}");
+        }
     }
 }

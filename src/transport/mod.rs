@@ -4,6 +4,7 @@
 //! repeats nor redirects: a signature is for one URL and one time.
 
 mod exchange;
+mod resolver;
 mod socket;
 
 use crate::protocol::{Answer, Body, Operation, Request};
@@ -14,7 +15,6 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::{HeaderName, HeaderValue};
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, SendBody};
 
@@ -70,7 +70,7 @@ impl Transport {
                 .chain(socket::SocketConnector)
                 .chain(socket::Handshake::default());
         Transport {
-            agent: Agent::with_parts(config, connector, DefaultResolver::default()),
+            agent: Agent::with_parts(config, connector, resolver::KeepingResolver::default()),
             stall: timeouts.stall,
         }
     }

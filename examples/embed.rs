@@ -1,0 +1,36 @@
+//! What a program needs to upload a file so that nothing can stop it for good: copy `upload` into yours.
+//!
+//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; `OSS_ENDPOINT` may name another endpoint.
+//!
+//! ```text
+//! cargo run --release --example embed -- /data/backup.tar
+//! ```
+
+use oss_upload::{Checkpoint, Client, Error, Uploaded};
+
+fn upload(file: &str) -> Result<Uploaded, Error> {
+    let endpoint = std::env::var("OSS_ENDPOINT");
+    let client = Client::builder(
+        endpoint
+            .as_deref()
+            .unwrap_or("oss-cn-hangzhou.aliyuncs.com"),
+    )
+    .region("cn-hangzhou")
+    .build()?;
+    let bucket = client.bucket("examplebucket")?;
+    bucket
+        .upload_file("backup/latest.tar", file)
+        .routines(4)
+        .checkpoint(Checkpoint::beside_file())
+        .run()
+}
+
+fn main() {
+    let file = std::env::args().nth(1).expect("usage: embed FILE");
+    match upload(&file) {
+        Ok(done) => println!("{} bytes, ETag {}", done.size, done.etag),
+        // Run it again, from cron for example: it continues where this run ended.
+        Err(error) if error.is_resumable() => eprintln!("to be continued: {error}"),
+        Err(error) => eprintln!("failed: {error}"),
+    }
+}

@@ -1,0 +1,127 @@
+//! Names to addresses, kept for a moment.
+//!
+//! ureq resolves before it looks for a pooled connection, and needs a thread for a bounded look-up: without this, every
+//! part would cost both.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+
+/// Short, so that a name that moves is followed soon; long enough that many parts share a look-up.
+const KEEP: Duration = Duration::from_secs(5);
+
+/// More than the buckets that one client uses at a time.
+const MAX_KEPT: usize = 64;
+
+#[derive(Debug, Default)]
+pub(super) struct KeepingResolver {
+    asked: DefaultResolver,
+    kept: Mutex<HashMap<String, Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    addresses: Vec<SocketAddr>,
+    since: Instant,
+}
+
+impl Resolver for KeepingResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let authority = uri.authority().ok_or(ureq::Error::HostNotFound)?;
+        let port = authority.port_u16();
+        let default_port = if uri.scheme_str() == Some("https") {
+            443
+        } else {
+            80
+        };
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']');
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            let address = SocketAddr::new(ip, port.unwrap_or(default_port));
+            return Ok(self.list(&[address]));
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = kept
+            .get(authority.as_str())
+            .filter(|kept| kept.since.elapsed() < KEEP)
+        {
+            return Ok(self.list(&found.addresses));
+        }
+        // Others may look up meanwhile: a slow name server is no reason to queue.
+        drop(kept);
+        let found = self
+            .asked
+            .resolve(uri, config, timeout)
+            .map_err(|error| match error {
+                // The system's words for it differ; what it means does not.
+                ureq::Error::Io(_) => ureq::Error::HostNotFound,
+                other => other,
+            })?;
+        kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MAX_KEPT {
+            kept.clear();
+        }
+        let addresses = found.iter().copied().collect();
+        let since = Instant::now();
+        kept.insert(authority.as_str().to_owned(), Kept { addresses, since });
+        Ok(found)
+    }
+}
+
+impl KeepingResolver {
+    fn list(&self, addresses: &[SocketAddr]) -> ResolvedSocketAddrs {
+        let mut list = self.empty();
+        for address in addresses {
+            list.push(*address);
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(resolver: &KeepingResolver, uri: &'static str) -> Vec<SocketAddr> {
+        let uri = Uri::from_static(uri);
+        let found = resolver.resolve(&uri, &Config::default(), NextTimeout::default());
+        found.expect("an address").iter().copied().collect()
+    }
+
+    #[test]
+    fn addresses_need_no_look_up_and_names_are_kept() {
+        let resolver = KeepingResolver::default();
+        for (uri, address) in [
+            ("http://127.0.0.1:9000/b/k", "127.0.0.1:9000"),
+            ("http://127.0.0.1/b/k", "127.0.0.1:80"),
+            ("https://[::1]/b/k", "[::1]:443"),
+        ] {
+            assert_eq!(
+                resolve(&resolver, uri),
+                [address.parse().expect("an address")]
+            );
+        }
+        assert!(resolver.kept.lock().expect("no panic").is_empty());
+        let found = resolve(&resolver, "http://localhost:9000/b/k");
+        assert_eq!(resolve(&resolver, "http://localhost:9000/other"), found);
+        assert!(
+            resolver
+                .kept
+                .lock()
+                .expect("no panic")
+                .contains_key("localhost:9000")
+        );
+    }
+}
