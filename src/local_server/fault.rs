@@ -22,6 +22,8 @@ use std::time::Duration;
 /// [`cut_answer`](Fault::cut_answer)) exclude each other: the first one acts, and a later one that would have acted keeps its
 /// [`times`](Fault::times) for the next request. So faults with `times` that are added one after another make a
 /// script. Of all others every one acts: latencies add up, of bandwidths the smallest counts.
+///
+/// A request whose work is not done, because its fate is decided, is not checked either: not even its signature.
 #[derive(Clone, Debug)]
 #[must_use = "a fault does nothing until it is given to `LocalServer::fault`"]
 pub struct Fault {
@@ -440,12 +442,17 @@ impl Faults {
     pub(super) fn plan(&self, request: &Request) -> Plan {
         let mut plan = Plan::default();
         let mut all = lock(&self.0);
-        all.retain(|armed| !armed.is_removed.load(Ordering::SeqCst));
+        let removed: Vec<Arc<Armed>> = all
+            .extract_if(.., |armed| armed.is_removed.load(Ordering::SeqCst))
+            .collect();
         for armed in &*all {
             if armed.is_due(request) && plan.take(&armed.fault.act) {
                 armed.hits.fetch_add(1, Ordering::SeqCst);
             }
         }
+        // Dropped outside of the lock, as in `clear`.
+        drop(all);
+        drop(removed);
         plan
     }
 }

@@ -68,6 +68,9 @@ impl RequestLog {
     }
 }
 
+/// So that a server that runs for days does not grow for days.
+const MOST: usize = 100_000;
+
 #[derive(Debug, Default)]
 pub(super) struct Journal(Mutex<Entries>);
 

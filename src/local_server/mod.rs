@@ -162,7 +162,7 @@ impl LocalServer {
 
     /// Every request that was answered or broke off, in order of arrival.
     ///
-    /// A request is listed before the first byte of its answer is sent.
+    /// A request is listed before the first byte of its answer is sent. The last 100,000 are kept.
     pub fn requests(&self) -> Vec<RequestLog> {
         self.shared.journal.finished()
     }

@@ -93,9 +93,6 @@ fn choose_parts(request: &Request, upload: &Upload, body: &str) -> Result<Vec<Pa
 }
 
 fn parse(body: &str) -> Result<Vec<Listed>, OssError> {
-    if nests_deeply(body) {
-        return Err(OssError::malformed_xml());
-    }
     let document = Document::parse(body).map_err(|_| OssError::malformed_xml())?;
     let root = document.root_element();
     if root.tag_name().name() != "CompleteMultipartUpload" {
@@ -108,28 +105,7 @@ fn parse(body: &str) -> Result<Vec<Listed>, OssError> {
     Ok(listed)
 }
 
-/// Whether more elements are open at once than the list has levels. The parser calls itself for each level, so
-/// a hostile body could use up the stack.
-fn nests_deeply(body: &str) -> bool {
-    const LEVELS: i32 = 16;
-    let mut depth = 0;
-    let mut rest = body;
-    while let Some(at) = rest.find('<') {
-        rest = &rest[at + 1..];
-        let tag = &rest[..rest.find('>').unwrap_or(rest.len())];
-        match tag.as_bytes() {
-            [b'/', ..] => depth -= 1,
-            [b'?' | b'!', ..] | [.., b'/'] => {}
-            _ => depth += 1,
-        }
-        if depth > LEVELS {
-            return true;
-        }
-    }
-    false
-}
-
-fn elements<'a>(node: Node<'a, 'a>) -> impl Iterator<Item = Node<'a, 'a>> {
+fn elements<'a, 'input>(node: Node<'a, 'input>) -> impl Iterator<Item = Node<'a, 'input>> {
     node.children().filter(Node::is_element)
 }
 
@@ -138,7 +114,7 @@ fn parse_part(part: Node<'_, '_>) -> Result<Listed, OssError> {
         return Err(OssError::malformed_xml());
     }
     let (mut number, mut etag) = (None, None);
-    for child in part.children().filter(Node::is_element) {
+    for child in elements(part) {
         let text = child.text().unwrap_or_default().trim();
         let slot = match child.tag_name().name() {
             "PartNumber" => &mut number,

@@ -117,7 +117,7 @@ impl Ask {
     }
 
     pub(super) fn later(mut self, seconds: i64) -> Ask {
-        self.time = self.time + SignedDuration::from_secs(seconds);
+        self.time += SignedDuration::from_secs(seconds);
         self
     }
 

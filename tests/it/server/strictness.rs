@@ -518,7 +518,7 @@ fn completing_with_anything_but_a_list_of_parts_is_malformed_xml() {
     let server = server();
     let id = begin(&server, "k");
     let one = "<Part><PartNumber>1</PartNumber><ETag>x</ETag></Part>";
-    let deep = "<a>".repeat(100_000);
+    let deep = "<a>".repeat(500_000) + &"</a>".repeat(500_000);
     for body in [
         "",
         "no xml",
