@@ -37,7 +37,8 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
         Ok(options) if options.wants_help => {
-            println!("{USAGE}");
+            // Whoever stopped reading has read enough.
+            let _ = writeln!(io::stdout(), "{USAGE}");
             ExitCode::SUCCESS
         }
         Ok(options) => match serve(options) {
