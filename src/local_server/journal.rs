@@ -69,8 +69,9 @@ impl RequestLog {
 }
 
 /// So that a server that runs for days does not grow for days.
-const MOST: usize = 100_000;
+const MAX_ENTRIES: usize = 100_000;
 
+/// The last 100,000 requests.
 #[derive(Debug, Default)]
 pub(super) struct Journal(Mutex<Entries>);
 
@@ -96,6 +97,9 @@ impl Journal {
         entries
             .by_arrival
             .insert(number, Entry { log, is_finished });
+        if entries.by_arrival.len() > MAX_ENTRIES {
+            entries.by_arrival.pop_first();
+        }
         number
     }
 
@@ -121,5 +125,33 @@ impl Journal {
     /// Forgets the finished ones; those under way will be listed.
     pub(super) fn forget(&self) {
         lock(&self.0).by_arrival.retain(|_, e| !e.is_finished);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_requests_are_kept() {
+        let journal = Journal::default();
+        let log = || RequestLog {
+            operation: Operation::Other,
+            method: String::new(),
+            path: String::new(),
+            query: vec![],
+            headers: vec![],
+            part_number: None,
+            upload_id: None,
+            body_len: 0,
+            status: None,
+            connection: 0,
+            fault: false,
+        };
+        for _ in 0..=MAX_ENTRIES {
+            let number = journal.arrive(log());
+            journal.finish(number, 0, Some(200));
+        }
+        assert_eq!(journal.count(Operation::Other), MAX_ENTRIES);
     }
 }
