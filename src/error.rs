@@ -20,7 +20,6 @@ struct Repr {
     path: Option<PathBuf>,
     upload_id: Option<String>,
     left_behind: Vec<String>,
-    resumable: bool,
 }
 
 enum Cause {
@@ -67,7 +66,6 @@ impl Error {
             path: None,
             upload_id: None,
             left_behind: vec![],
-            resumable: false,
         }))
     }
 
@@ -102,10 +100,9 @@ impl Error {
         self
     }
 
-    /// Says what stays behind: the upload on the server, and whether the next run continues it.
-    pub(crate) fn with_state(mut self, upload_id: Option<&str>, resumable: bool) -> Error {
+    /// Says which upload stays on the server for the next run to continue.
+    pub(crate) fn with_state(mut self, upload_id: Option<&str>) -> Error {
         self.0.upload_id = upload_id.map(str::to_owned);
-        self.0.resumable = resumable;
         self
     }
 
@@ -145,7 +142,7 @@ impl Error {
         self.0.path.as_deref()
     }
 
-    /// The upload that is still open on the server and holds the parts sent so far.
+    /// The upload that stays open on the server, with the parts sent so far, for the next run to continue.
     pub fn upload_id(&self) -> Option<&str> {
         self.0.upload_id.as_deref()
     }
@@ -157,7 +154,7 @@ impl Error {
 
     /// Whether the same call, made again, continues from the checkpoint instead of starting anew.
     pub fn is_resumable(&self) -> bool {
-        self.0.resumable
+        self.0.upload_id.is_some()
     }
 }
 
@@ -187,7 +184,6 @@ impl fmt::Debug for Error {
             .field("text", &self.to_string())
             .field("part_number", &self.part_number())
             .field("upload_id", &self.0.upload_id)
-            .field("resumable", &self.0.resumable)
             .finish()
     }
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::part::PartNumber;
 use crate::protocol::Operation;
 use crate::protocol::complete::Completed;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -53,8 +53,8 @@ pub(super) struct Open {
     pub(super) upload_id: String,
     /// Finished parts.
     pub(super) parts: Parts,
-    /// How many of them an earlier run had sent.
-    pub(super) parts_resumed: u16,
+    /// Those of them that an earlier run had sent.
+    pub(super) resumed: BTreeSet<PartNumber>,
     /// The id was used up: there is nothing left to abort.
     pub(super) used_up: bool,
 }
@@ -161,19 +161,14 @@ impl<'r, 'a> Attempt<'r, 'a> {
         let keep = match &ended {
             Ok(_) | Err(Ended::Complete(_)) => return ended,
             Err(Ended::Again(_)) => false,
-            Err(Ended::Failed(_)) => self.state.record.is_resumable(),
+            Err(Ended::Failed(_)) => self.state.record.upload_id().is_some(),
         };
         match open.used_up {
             _ if keep => {}
             true => self.state.record.forget_upload(),
             false => self.abort(&open.upload_id),
         }
-        ended.map_err(|ended| match ended {
-            Ended::Failed(error) => {
-                Ended::Failed(error.with_state(keep.then_some(&*open.upload_id), keep))
-            }
-            other => other,
-        })
+        ended
     }
 
     fn initiate(&mut self) -> Result<Open, Ended> {
@@ -191,7 +186,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
         Ok(Open {
             upload_id,
             parts: Parts::new(),
-            parts_resumed: 0,
+            resumed: BTreeSet::new(),
             used_up: false,
         })
     }

@@ -15,6 +15,7 @@ use crate::protocol::{
 };
 use crate::retry::{Failure, Next, RetryPolicy, Tries};
 use crate::stop::Stop;
+use crate::transport::TransportErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -269,11 +270,27 @@ fn repeat<T, E: Repeatable>(
                     "{operation} failed, again in {} ms: {failure}",
                     delay.as_millis()
                 );
+                if operation == Operation::InitiateMultipartUpload && may_have_begun(failure) {
+                    log::warn!(
+                        target: "oss_upload::upload",
+                        "the answer to {operation} was lost: an upload without parts may stay on the server until \
+                         a lifecycle rule ends it"
+                    );
+                }
                 repeating();
                 stop.sleep(delay);
             }
             _ => return Err(error),
         }
+    }
+}
+
+/// Whether the server may have done what was asked, although no answer says so.
+fn may_have_begun(failure: &Failure) -> bool {
+    match failure {
+        Failure::Transport(error) => error.kind != TransportErrorKind::Unreached,
+        Failure::Unreadable(_) => true,
+        _ => false,
     }
 }
 

@@ -110,7 +110,7 @@ impl Attempt<'_, '_> {
             stored,
             crc64,
             upload_id: Some(open.upload_id.clone()),
-            parts_resumed: open.parts_resumed,
+            parts_resumed: u16::try_from(open.resumed.len()).unwrap_or(u16::MAX),
             was_complete,
         }
     }
@@ -214,8 +214,10 @@ impl Attempt<'_, '_> {
         self.state.record.lose(&lost)?;
         for number in lost {
             open.parts.remove(&number);
-            let part = self.plan.part(number);
-            self.job.progress.take_back(part.map_or(0, |part| part.len));
+            let len = self.plan.part(number).map_or(0, |part| part.len);
+            self.job
+                .progress
+                .take_back(len, open.resumed.remove(&number));
         }
         Ok(())
     }

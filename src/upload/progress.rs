@@ -27,7 +27,7 @@ pub struct Snapshot {
     /// The length of the file.
     pub bytes_total: u64,
     /// Bytes of parts that the server has acknowledged, those of earlier runs included. It falls back only when the
-    /// upload starts again from scratch.
+    /// upload starts again from scratch, or when the server lost a part.
     pub bytes_done: u64,
     /// Bytes of `bytes_done` that an earlier run had sent.
     pub bytes_resumed: u64,
@@ -79,9 +79,12 @@ impl Progress {
     }
 
     /// A part that had counted as done is to be sent again.
-    pub(crate) fn take_back(&self, len: u64) {
+    pub(crate) fn take_back(&self, len: u64, was_resumed: bool) {
         self.bytes_done.fetch_sub(len, Relaxed);
         self.parts_done.fetch_sub(1, Relaxed);
+        if was_resumed {
+            self.bytes_resumed.fetch_sub(len, Relaxed);
+        }
     }
 
     pub(crate) fn add_sent(&self, n: u64) {

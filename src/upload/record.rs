@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct RunRecord {
     journal: Option<Journal<CheckpointFile>>,
     path: PathBuf,
-    /// Whether the file tells of an upload on the server.
-    holds_upload: bool,
+    /// The upload on the server that the file tells of.
+    upload_id: Option<String>,
 }
 
 /// What a checkpoint held when it was opened.
@@ -32,7 +32,7 @@ impl RunRecord {
         RunRecord {
             journal: None,
             path: PathBuf::new(),
-            holds_upload: false,
+            upload_id: None,
         }
     }
 
@@ -78,7 +78,10 @@ impl RunRecord {
         let record = RunRecord {
             journal: Some(journal),
             path: path.to_owned(),
-            holds_upload: scanned.header.is_some(),
+            upload_id: scanned
+                .header
+                .as_ref()
+                .map(|header| header.upload_id.clone()),
         };
         let found = Found {
             header: scanned.header,
@@ -93,7 +96,7 @@ impl RunRecord {
         self.write("writing the checkpoint", |journal| {
             journal.begin(Record::Header(Box::new(header.clone())))
         })?;
-        self.holds_upload = self.journal.is_some();
+        self.upload_id = self.journal.is_some().then(|| header.upload_id.clone());
         Ok(())
     }
 
@@ -138,12 +141,12 @@ impl RunRecord {
 
     /// The upload it tells of was aborted, or is complete.
     pub(super) fn forget_upload(&mut self) {
-        self.holds_upload = false;
+        self.upload_id = None;
     }
 
-    /// Whether the next run can continue from it.
-    pub(super) fn is_resumable(&self) -> bool {
-        self.journal.is_some() && self.holds_upload
+    /// The upload that the next run can continue.
+    pub(super) fn upload_id(&self) -> Option<&str> {
+        self.upload_id.as_deref()
     }
 
     /// Ends the run: the file is deleted unless it tells of an upload that can be continued.
@@ -151,7 +154,7 @@ impl RunRecord {
         let Some(journal) = self.journal.take() else {
             return;
         };
-        if self.holds_upload {
+        if self.upload_id.is_some() {
             return;
         }
         if let Err(error) = journal.into_storage().delete() {

@@ -10,6 +10,7 @@ use super::source::Source;
 use crate::part::DonePart;
 use crate::protocol::Operation;
 use crate::retry::Failure;
+use std::collections::BTreeSet;
 
 impl Attempt<'_, '_> {
     /// Why what was found is of no use, whatever the server has of it.
@@ -48,7 +49,7 @@ impl Attempt<'_, '_> {
         let mut open = Open {
             upload_id: header.upload_id,
             parts: recorded,
-            parts_resumed: 0,
+            resumed: BTreeSet::new(),
             used_up: false,
         };
         match self.ask_server(&mut open) {
@@ -57,10 +58,7 @@ impl Attempt<'_, '_> {
                 self.state.discard(self.job, None, reason);
                 return Ok(None);
             }
-            Err(Ended::Failed(error)) => {
-                return Err(error.with_state(Some(&open.upload_id), true).into());
-            }
-            Err(complete) => return Err(complete),
+            Err(ended) => return Err(ended),
         }
         self.count_resumed(&mut open);
         Ok(Some(open))
@@ -128,7 +126,7 @@ impl Attempt<'_, '_> {
                 .progress
                 .add_resumed(part.map_or(0, |part| part.len));
         }
-        open.parts_resumed = u16::try_from(open.parts.len()).unwrap_or(u16::MAX);
+        open.resumed = open.parts.keys().copied().collect();
         log::debug!(
             target: "oss_upload::upload",
             "resuming upload {}: {} of {} parts are there",

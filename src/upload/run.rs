@@ -38,6 +38,7 @@ pub(super) fn run(upload: UploadFile<'_>, headers: ObjectHeaders) -> Result<Uplo
     if ended.is_ok() {
         state.record.forget_upload();
     }
+    let ended = ended.map_err(|error| error.with_state(state.record.upload_id()));
     state.record.close();
     match ended {
         Ok(object) => {
