@@ -20,7 +20,12 @@ const BEAT: Duration = Duration::from_millis(200);
 
 /// What the kernel may hold of the bytes that have not even been sent once. Without a bound it takes megabytes, and a
 /// slow line would still be busy with them long after the last write, looking like a server that does not answer.
-const UNSENT: u32 = 128 << 10;
+/// The less it may hold, the more often a worker is woken: on loopback 128 KiB cost a third of the CPU, this a
+/// twentieth.
+const UNSENT: u32 = 1 << 20;
+
+/// The same once the line has been seen to be slow, where wake-ups are few anyway.
+const UNSENT_SLOW: u32 = 64 << 10;
 
 /// A connection used so recently needs no look whether it is still open; if it is not, the request is repeated.
 const SURELY_OPEN: Duration = Duration::from_secs(1);
@@ -45,12 +50,13 @@ impl<In: Transport> Connector<In> for SocketConnector {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(BEAT))?;
         stream.set_write_timeout(Some(BEAT))?;
-        limit_unsent(&stream);
+        limit_unsent(&stream, UNSENT);
         let config = details.config;
         Ok(Some(Either::B(Socket {
             stream,
             buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
             used: Instant::now(),
+            slow: false,
             broken: false,
         })))
     }
@@ -84,17 +90,18 @@ fn connect_to_any(details: &ConnectionDetails<'_>) -> Result<TcpStream, ureq::Er
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn limit_unsent(stream: &TcpStream) {
-    // An optimisation of timing only: a kernel without it works as before.
-    if let Err(error) = SockRef::from(stream).set_tcp_notsent_lowat(UNSENT) {
+fn limit_unsent(stream: &TcpStream, bytes: u32) {
+    // Without it a stall is only noticed later.
+    if let Err(error) = SockRef::from(stream).set_tcp_notsent_lowat(bytes) {
         log::trace!("TCP_NOTSENT_LOWAT: {error}");
     }
 }
 
-/// Elsewhere the send buffer itself is bounded: it holds what is on its way as well, so it must be larger.
+/// Elsewhere the send buffer itself is bounded, which holds what is on its way as well.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn limit_unsent(stream: &TcpStream) {
-    if let Err(error) = SockRef::from(stream).set_send_buffer_size(8 * UNSENT as usize) {
+fn limit_unsent(stream: &TcpStream, bytes: u32) {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if let Err(error) = SockRef::from(stream).set_send_buffer_size(bytes) {
         log::trace!("SO_SNDBUF: {error}");
     }
 }
@@ -123,6 +130,8 @@ pub(super) struct Socket {
     stream: TcpStream,
     buffers: LazyBuffers,
     used: Instant,
+    /// A write has waited for a whole beat.
+    slow: bool,
     /// Nothing more can be sent over it.
     broken: bool,
 }
@@ -175,6 +184,10 @@ impl Transport for Socket {
                 Err(error) if is_timeout(&error) => {
                     let silence = current.write_silence();
                     Socket::wait(moved, silence, &timeout, "the server took no byte")?;
+                    if !self.slow {
+                        self.slow = true;
+                        limit_unsent(&self.stream, UNSENT_SLOW);
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_gone(&error) => {
