@@ -355,3 +355,93 @@ impl Clock {
         offset != used_offset
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    fn client(endpoint: &str) -> ClientBuilder {
+        Client::builder(endpoint).credentials(Credentials::new("id", "the-secret"))
+    }
+
+    fn signing_region(builder: ClientBuilder) -> String {
+        let client = builder.build().expect("a client");
+        format!("{:?}", client.0.signer)
+    }
+
+    #[test]
+    fn the_region_is_given_or_read_from_the_endpoint() {
+        let read = signing_region(client("oss-cn-beijing.aliyuncs.com"));
+        assert!(read.contains("\"cn-beijing\""), "{read}");
+        let given = signing_region(client("oss-cn-beijing.aliyuncs.com").region("cn-hangzhou"));
+        assert!(given.contains("\"cn-hangzhou\""), "{given}");
+        let stripped = signing_region(client("127.0.0.1:9000").region("oss-cn-hangzhou"));
+        assert!(stripped.contains("\"cn-hangzhou\""), "{stripped}");
+    }
+
+    #[test]
+    fn version_4_without_a_region_is_an_error_and_never_a_silent_version_1() {
+        for endpoint in [
+            "http://127.0.0.1",
+            "https://files.example.com",
+            "oss-accelerate.aliyuncs.com",
+        ] {
+            let error = client(endpoint).build().expect_err(endpoint);
+            assert_eq!(error.kind(), ErrorKind::Options);
+            assert!(error.to_string().contains("region"), "{error}");
+            assert!(
+                client(endpoint)
+                    .signature_version(SignatureVersion::V1)
+                    .build()
+                    .is_ok()
+            );
+            assert!(client(endpoint).anonymous().build().is_ok());
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_be_are_refused() {
+        let hangzhou = || client("oss-cn-hangzhou.aliyuncs.com");
+        for builder in [
+            client("ftp://host"),
+            hangzhou().region("cn hangzhou"),
+            hangzhou().region("\r\nx-oss-acl: public"),
+            hangzhou().user_agent("a\r\nb"),
+            hangzhou().stall_timeout(Duration::ZERO),
+            hangzhou().connect_timeout(Duration::ZERO),
+        ] {
+            let error = builder.build().expect_err("refused");
+            assert_eq!(error.kind(), ErrorKind::Options, "{error}");
+        }
+        let client = hangzhou().build().expect("a client");
+        assert_eq!(
+            client.bucket("Not A Bucket").expect_err("refused").kind(),
+            ErrorKind::Options
+        );
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let builder = client("oss-cn-hangzhou.aliyuncs.com");
+        let shown = format!("{builder:?}");
+        let client = builder.build().expect("a client");
+        let bucket = client.bucket("examplebucket").expect("a bucket");
+        for shown in [shown, format!("{client:?}"), format!("{bucket:?}")] {
+            assert!(!shown.contains("the-secret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_clock_is_corrected_once_for_all_who_found_it_wrong() {
+        let clock = Clock::default();
+        let ahead = Timestamp::now() + SignedDuration::from_secs(7200);
+        assert!(clock.correct(Some(ahead), 0));
+        let offset = clock.offset();
+        assert!((7198..=7200).contains(&offset), "{offset}");
+        // A request that was signed before the correction needs none of its own.
+        assert!(clock.correct(Some(Timestamp::UNIX_EPOCH), 0));
+        assert_eq!(clock.offset(), offset);
+        assert!(!clock.correct(None, offset), "nothing to correct it by");
+    }
+}

@@ -44,7 +44,7 @@ pub enum ErrorKind {
     Source,
     /// The local file changed while it was being uploaded.
     SourceChanged,
-    /// OSS answered with an error: see [`Error::service`].
+    /// OSS answered with an error: see [`Error::service_error`].
     Service,
     /// No usable answer came: connection, time-out, TLS, or an answer that is not OSS's.
     Transport,

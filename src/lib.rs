@@ -1,4 +1,76 @@
-//! Resumable upload of a local file to Alibaba Cloud OSS.
+//! Resumable upload of a local file to [Alibaba Cloud OSS](https://www.alibabacloud.com/product/object-storage-service):
+//! synchronous, parallel, and hard to stop for good.
+//!
+//! Parts go up at the same time, each by a thread of its own; every part that OSS acknowledged is recorded in a checkpoint;
+//! after a crash, a kill, a dead network or a reboot the same call continues where the last one ended.
+//!
+//! ```no_run
+//! use oss_upload::{Checkpoint, Client};
+//!
+//! # fn main() -> Result<(), oss_upload::Error> {
+//! let client = Client::builder("https://oss-cn-hangzhou.aliyuncs.com").build()?;
+//! let bucket = client.bucket("examplebucket")?;
+//! let uploaded = bucket
+//!     .upload_file("backup/2026.tar", "/data/2026.tar")
+//!     .routines(4)
+//!     .checkpoint(Checkpoint::beside_file())
+//!     .run()?;
+//! println!("{} bytes, {:?}", uploaded.size, uploaded.outcome);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Credentials come from `OSS_ACCESS_KEY_ID`, `OSS_ACCESS_KEY_SECRET` and `OSS_SESSION_TOKEN` unless
+//! [given](ClientBuilder::credentials).
+//!
+//! # What it promises
+//!
+//! - **What is acknowledged is not sent again.** A part is recorded when OSS has acknowledged it and its CRC-64 matched. A
+//!   killed process loses nothing of that. A power cut loses at most the last second of the record, and OSS's own list of
+//!   parts brings that back. Gaps are no obstacle.
+//! - **Never a mixed object.** A file that changes between the runs, while it is read or before the upload is completed is
+//!   noticed, and uploaded from scratch ([`OnChange`]). Where only its inode or ctime differ, or when asked
+//!   ([`Verify::Content`]), the finished parts are proved by their bytes.
+//! - **Never a damaged object in silence.** The CRC-64 of every part and of the whole object is compared with OSS's, after
+//!   a resume too.
+//! - **Never stuck.** An upload that OSS no longer knows is begun anew in the same call; an answer to
+//!   CompleteMultipartUpload that was lost is settled by the object itself; a damaged checkpoint is a fresh start.
+//! - **Nothing left in silence.** An upload of no use any more is aborted. One that could not be is named, in
+//!   [`Uploaded::left_behind`] or [`Error::left_behind`].
+//! - **One at a time.** A checkpoint is locked while it is used; a second uploader is refused at once.
+//! - **Errors that pass are sat out** ([`RetryPolicy`]), errors that cannot pass are reported at once, and a peer that falls
+//!   silent is noticed ([`ClientBuilder::stall_timeout`]) without cutting a slow line off.
+//!
+//! What it cannot know: whether a file was changed within the resolution of its mtime and ctime while it was read. And
+//! when the answer to InitiateMultipartUpload is lost, the repeated one leaves an upload without parts behind, which a
+//! lifecycle rule of the bucket ends.
+//!
+//! # Memory and threads
+//!
+//! An upload has a pool of as many threads as [routines](UploadFile::routines), a thread that writes the checkpoint, and a
+//! buffer of 144 KiB for each connection, whatever the part size. Bytes go from the page cache into that buffer and from
+//! there into the socket. There is no async runtime.
+//!
+//! # Logs
+//!
+//! By the crate `log`, under these targets. None of them ever holds a secret, a token or a signature.
+//!
+//! | target | level | what |
+//! |---|---|---|
+//! | `oss_upload::upload` | `warn`, `debug` | what may cost money or attention; what was decided, and why |
+//! | `oss_upload::checkpoint` | `warn` | a checkpoint that was moved aside or could not be deleted |
+//! | `oss_upload::retry` | `debug` | every request that is repeated, with the reason |
+//! | `oss_upload::clock` | `debug` | the local clock was wrong |
+//! | `oss_upload::request` | `trace` | every answer: operation, status, request id |
+//!
+//! # Features
+//!
+//! `local-server`: an OSS server inside this process, strict and with faults on demand, for tests of programs that embed
+//! this library.
+//!
+//! # Minimum supported Rust version
+//!
+//! 1.89; it rises only when a dependency or a need of this crate asks for it, with a minor version.
 
 mod checkpoint;
 mod client;
@@ -29,3 +101,8 @@ pub use sign::SignatureVersion;
 pub use upload::{
     Control, OnChange, Outcome, Phase, RestartReason, Snapshot, UploadFile, Uploaded, Verify,
 };
+
+/// The README's code is compiled too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
