@@ -38,29 +38,15 @@ impl RunRecord {
 
     /// Opens, locks and reads the checkpoint. Proves on the way that it can be written.
     pub(super) fn open(path: &Path, source: &Path) -> Result<(RunRecord, Found), Error> {
-        let failed = |error| match error {
-            OpenError::Io(error) => {
-                Error::io(ErrorKind::Checkpoint, "opening the checkpoint", path, error)
-            }
-            OpenError::Busy => {
-                let doing = format!("locking the checkpoint `{}`", path.display());
-                let why = "another upload is using it";
-                Error::text(ErrorKind::CheckpointBusy, doing, why).at_path(path)
-            }
-        };
-        // Looked at before it is opened for writing: the checkpoint must not be the file itself.
-        let mut file = CheckpointFile::open(path).map_err(failed)?;
-        if file.is_same_file(source).map_err(|e| failed(e.into()))? {
-            let doing = format!("opening the checkpoint `{}`", path.display());
-            let why = "it is the very file that is to be uploaded";
-            return Err(Error::options(doing, why).at_path(path));
-        }
-        let bytes = file.read().map_err(|e| failed(e.into()))?;
-        let scanned = scan(&bytes);
-        let damaged = matches!(scanned.end, End::Damaged | End::Foreign);
+        let file = open_file(path, source)?;
+        RunRecord::read(file, path).map_err(|error| open_failed(path, error))
+    }
+
+    fn read(mut file: CheckpointFile, path: &Path) -> Result<(RunRecord, Found), OpenError> {
+        let scanned = scan(&file.read()?);
         if scanned.end == End::Foreign {
             let aside;
-            (file, aside) = file.set_aside().map_err(failed)?;
+            (file, aside) = file.set_aside()?;
             log::warn!(
                 target: "oss_upload::checkpoint",
                 "`{}` is not a checkpoint: kept as `{}`",
@@ -69,11 +55,10 @@ impl RunRecord {
             );
         }
         let mut journal = Journal::new(file);
+        let damaged = matches!(scanned.end, End::Damaged | End::Foreign);
         if !damaged {
             // What a crash left half-written is dropped, so that new frames follow the last intact one.
-            journal
-                .cut(scanned.valid_len)
-                .map_err(|e| failed(e.into()))?;
+            journal.cut(scanned.valid_len)?;
         }
         let record = RunRecord {
             journal: Some(journal),
@@ -163,6 +148,32 @@ impl RunRecord {
                 "the checkpoint `{}` is of no use any more but could not be deleted: {error}",
                 self.path.display()
             );
+        }
+    }
+}
+
+fn open_file(path: &Path, source: &Path) -> Result<CheckpointFile, Error> {
+    let file = CheckpointFile::open(path).map_err(|error| open_failed(path, error))?;
+    let same = file.is_same_file(source);
+    match same.map_err(|error| open_failed(path, error.into()))? {
+        false => Ok(file),
+        true => {
+            let doing = format!("opening the checkpoint `{}`", path.display());
+            let why = "it is the very file that is to be uploaded";
+            Err(Error::options(doing, why).at_path(path))
+        }
+    }
+}
+
+fn open_failed(path: &Path, error: OpenError) -> Error {
+    match error {
+        OpenError::Io(error) => {
+            Error::io(ErrorKind::Checkpoint, "opening the checkpoint", path, error)
+        }
+        OpenError::Busy => {
+            let doing = format!("locking the checkpoint `{}`", path.display());
+            let why = "another upload is using it";
+            Error::text(ErrorKind::CheckpointBusy, doing, why).at_path(path)
         }
     }
 }

@@ -33,8 +33,8 @@ pub(super) struct State<'a> {
 
 /// Uploads the file.
 pub(super) fn run(upload: UploadFile<'_>, headers: ObjectHeaders) -> Result<Uploaded, Error> {
-    let (job, mut state) = prepare(upload, headers)?;
-    let ended = attempts(&job, &mut state);
+    let (job, mut state, source) = prepare(upload, headers)?;
+    let ended = attempts(&job, &mut state, source);
     if ended.is_ok() {
         state.record.forget_upload();
     }
@@ -52,7 +52,10 @@ pub(super) fn run(upload: UploadFile<'_>, headers: ObjectHeaders) -> Result<Uplo
 }
 
 /// Opens the file and the checkpoint, so that what is wrong with them is known before the first request.
-fn prepare(upload: UploadFile<'_>, headers: ObjectHeaders) -> Result<(Job<'_>, State<'_>), Error> {
+fn prepare(
+    upload: UploadFile<'_>,
+    headers: ObjectHeaders,
+) -> Result<(Job<'_>, State<'_>, Source), Error> {
     let path = path::absolute(&upload.path)
         .map_err(|error| Error::io(ErrorKind::Source, "finding", &upload.path, error))?;
     let job = Job {
@@ -86,13 +89,15 @@ fn prepare(upload: UploadFile<'_>, headers: ObjectHeaders) -> Result<(Job<'_>, S
         left_behind: vec![],
         observer: upload.observer,
     };
-    Ok((job, state))
+    Ok((job, state, source))
 }
 
 /// Attempts it until it succeeds, fails, or has started again too often.
-fn attempts(job: &Job<'_>, state: &mut State<'_>) -> Result<Object, Error> {
+fn attempts(job: &Job<'_>, state: &mut State<'_>, source: Source) -> Result<Object, Error> {
+    let mut opened = Some(source);
     for _ in 0..=MAX_RESTARTS {
-        let reason = match attempt(job, state) {
+        let source = opened.take().map_or_else(|| Source::open(&job.path), Ok)?;
+        let reason = match attempt(job, state, &source) {
             Ok(object) => return Ok(object),
             Err(Ended::Complete(object)) => return Ok(*object),
             Err(Ended::Failed(error)) => return Err(error),
@@ -118,14 +123,13 @@ fn attempts(job: &Job<'_>, state: &mut State<'_>) -> Result<Object, Error> {
     Err(job.error(kind, why).at_path(&job.path))
 }
 
-fn attempt(job: &Job<'_>, state: &mut State<'_>) -> Result<Object, Ended> {
-    let source = Source::open(&job.path)?;
+fn attempt(job: &Job<'_>, state: &mut State<'_>, source: &Source) -> Result<Object, Ended> {
     let plan = Plan::new(source.identity().len, job.part_size)
         .map_err(|why| job.error(ErrorKind::Options, why))?;
     job.progress.begin(plan.file_len(), plan.n_parts());
     state.show(job)?;
     let crew = Crew::new(job.routines.min(plan.n_parts().into()))?;
-    Attempt::new(job, state, &source, &plan, &crew).run()
+    Attempt::new(job, state, source, &plan, &crew).run()
 }
 
 impl State<'_> {
