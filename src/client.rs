@@ -9,11 +9,9 @@ use crate::sign::signer::Signer;
 use crate::sign::{Signable, SignatureVersion};
 use crate::stop::Stop;
 use crate::transport::{Timeouts, Transport};
-use crate::upload::UploadFile;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -241,15 +239,6 @@ impl Bucket {
     /// The bucket's name.
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// Starts an upload of a local file to an object. Nothing happens until [`run`](UploadFile::run).
-    pub fn upload_file(
-        &self,
-        object_key: impl Into<String>,
-        file_path: impl Into<PathBuf>,
-    ) -> UploadFile<'_> {
-        UploadFile::new(self, object_key.into(), file_path.into())
     }
 
     pub(crate) fn client(&self) -> &Client {

@@ -41,6 +41,29 @@ pub(crate) struct Header {
     pub(crate) options: [u8; 32],
 }
 
+#[cfg(test)]
+impl Header {
+    /// A small one for tests.
+    pub(crate) fn sample() -> Header {
+        Header {
+            endpoint: "https://e".to_owned(),
+            bucket: "b-1".to_owned(),
+            key: "k".to_owned(),
+            upload_id: "id".to_owned(),
+            path: b"/f".to_vec(),
+            identity: FileIdentity {
+                len: 10,
+                mtime: 1,
+                ctime: 1,
+                device: 1,
+                inode: 1,
+            },
+            part_size: 102_400,
+            options: [0; 32],
+        }
+    }
+}
+
 /// What a frame says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Record {

@@ -67,7 +67,7 @@ fn next_batch(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::record::{FileIdentity, Header};
+    use crate::checkpoint::record::Header;
     use crate::checkpoint::scan::{End, scan};
     use crate::etag::ETag;
     use crate::part::PartNumber;
@@ -99,25 +99,6 @@ mod tests {
         }
     }
 
-    fn header() -> Header {
-        Header {
-            endpoint: "https://e".to_owned(),
-            bucket: "b-1".to_owned(),
-            key: "k".to_owned(),
-            upload_id: "id".to_owned(),
-            path: b"/f".to_vec(),
-            identity: FileIdentity {
-                len: 1,
-                mtime: 1,
-                ctime: 1,
-                device: 1,
-                inode: 1,
-            },
-            part_size: 102_400,
-            options: [0; 32],
-        }
-    }
-
     fn part(number: u16) -> DonePart {
         DonePart {
             number: PartNumber::new(number).expect("a part number"),
@@ -138,7 +119,7 @@ mod tests {
     fn parts_that_queue_up_share_a_write_and_one_sync_ends_it() {
         let mut journal = Journal::new(Memory::default());
         journal
-            .begin(Record::Header(Box::new(header())))
+            .begin(Record::Header(Box::new(Header::sample())))
             .expect("begun");
         let mut recorded = 0;
         write_parts(Some(&mut journal), &queued(1000), |_| recorded += 1).expect("written");

@@ -93,12 +93,17 @@ pub struct UploadFile<'a> {
 
 type Observer<'a> = Box<dyn FnMut(&Snapshot) + Send + 'a>;
 
-impl<'a> UploadFile<'a> {
-    pub(crate) fn new(bucket: &'a Bucket, key: String, path: PathBuf) -> UploadFile<'a> {
+impl Bucket {
+    /// Starts an upload of a local file to an object. Nothing happens until [`run`](UploadFile::run).
+    pub fn upload_file(
+        &self,
+        object_key: impl Into<String>,
+        file_path: impl Into<PathBuf>,
+    ) -> UploadFile<'_> {
         UploadFile {
-            bucket,
-            key,
-            path,
+            bucket: self,
+            key: object_key.into(),
+            path: file_path.into(),
             part_size: None,
             routines: 1,
             checkpoint: None,
@@ -109,7 +114,9 @@ impl<'a> UploadFile<'a> {
             observer: Box::new(|_| {}),
         }
     }
+}
 
+impl<'a> UploadFile<'a> {
     /// Sets the length of every part except the last, in bytes: 102,400 to 5,368,709,120. A file that fits into one
     /// part goes up by a single PutObject.
     ///

@@ -110,29 +110,10 @@ mod tests {
     use super::*;
     use crate::etag::ETag;
 
-    fn header() -> Header {
-        Header {
-            endpoint: "https://e".to_owned(),
-            bucket: "b-1".to_owned(),
-            key: "k".to_owned(),
-            upload_id: "id".to_owned(),
-            path: b"/f".to_vec(),
-            identity: FileIdentity {
-                len: 10,
-                mtime: 1,
-                ctime: 1,
-                device: 1,
-                inode: 1,
-            },
-            part_size: 102_400,
-            options: [0; 32],
-        }
-    }
-
     fn changed(change: impl FnOnce(&mut Header)) -> Judgement {
-        let mut asked = header();
+        let mut asked = Header::sample();
         change(&mut asked);
-        judge(&header(), &asked, false)
+        judge(&Header::sample(), &asked, false)
     }
 
     #[test]
@@ -159,7 +140,10 @@ mod tests {
         assert_eq!(changed(|h| h.identity.ctime += 1), Judgement::Prove);
         assert_eq!(changed(|h| h.identity.device += 1), Judgement::Prove);
         assert_eq!(changed(|h| h.identity.inode += 1), Judgement::Prove);
-        assert_eq!(judge(&header(), &header(), true), Judgement::Prove);
+        assert_eq!(
+            judge(&Header::sample(), &Header::sample(), true),
+            Judgement::Prove
+        );
     }
 
     #[derive(Clone, Copy, Debug, PartialEq)]
