@@ -100,6 +100,14 @@ impl Failure {
         matches!(self, Failure::Service(error) if error.code() == code)
     }
 
+    /// What a request comes to that was told to stop.
+    pub(crate) fn stopped() -> Failure {
+        Failure::Transport(TransportError {
+            kind: TransportErrorKind::Stopped,
+            what: "stopped".to_owned(),
+        })
+    }
+
     pub(crate) fn is_stopped(&self) -> bool {
         matches!(self, Failure::Transport(error) if error.kind == TransportErrorKind::Stopped)
     }

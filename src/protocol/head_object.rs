@@ -3,20 +3,54 @@
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/headobject>
 
 use super::complete::Completed;
-use super::{Answer, Operation, Request};
+use super::{Answer, META_PREFIX, Operation, Request};
 
 pub(crate) fn request<'a>(key: &'a str, headers: &'a [(String, String)]) -> Request<'a> {
     Request::new(Operation::HeadObject, key).headers(headers)
 }
+
+/// Headers that come back from HEAD as they were sent, user metadata apart.
+const ECHOED: [&str; 8] = [
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "expires",
+    "x-oss-server-side-encryption",
+    "x-oss-storage-class",
+];
 
 /// An object as the server has it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) len: Option<u64>,
     pub(crate) object: Completed,
+    described: Vec<(String, String)>,
+}
+
+impl Head {
+    /// Whether the object has the metadata that were sent: those and no others.
+    pub(crate) fn is_described_by(&self, sent: &[(String, String)]) -> bool {
+        let is_meta = |(name, _): &&(String, String)| name.starts_with(META_PREFIX);
+        let echoed = |(name, _): &&(String, String)| is_echoed(name);
+        sent.iter()
+            .filter(echoed)
+            .all(|header| self.described.contains(header))
+            && self
+                .described
+                .iter()
+                .filter(is_meta)
+                .all(|header| sent.contains(header))
+    }
+}
+
+fn is_echoed(name: &str) -> bool {
+    ECHOED.contains(&name) || name.starts_with(META_PREFIX)
 }
 
 pub(crate) fn read(answer: &Answer) -> Head {
+    let described = answer.headers.iter().filter(|(name, _)| is_echoed(name));
     Head {
         len: answer.header("content-length").and_then(|v| v.parse().ok()),
         object: Completed {
@@ -24,5 +58,41 @@ pub(crate) fn read(answer: &Answer) -> Head {
             crc64: answer.crc64(),
             version_id: answer.version_id(),
         },
+        described: described.cloned().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        let owned = |(n, v): &(&str, &str)| ((*n).to_owned(), (*v).to_owned());
+        pairs.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn an_object_with_other_metadata_is_another_object() {
+        let head = read(&Answer {
+            headers: headers(&[
+                ("content-type", "text/plain"),
+                ("x-oss-meta-owner", "alice"),
+                ("x-oss-tagging-count", "1"),
+            ]),
+            ..Answer::default()
+        });
+        let owner = ("x-oss-meta-owner", "alice");
+        for (sent, is_ours) in [
+            (&[owner][..], true),
+            (&[owner, ("content-type", "text/plain")], true),
+            // What HEAD does not tell cannot tell them apart.
+            (&[owner, ("x-oss-tagging", "a=b")], true),
+            (&[owner, ("content-type", "text/html")], false),
+            (&[owner, ("x-oss-meta-more", "1")], false),
+            (&[("x-oss-meta-owner", "bob")], false),
+            (&[], false),
+        ] {
+            assert_eq!(head.is_described_by(&headers(sent)), is_ours, "{sent:?}");
+        }
     }
 }

@@ -16,6 +16,9 @@ use crate::etag::ETag;
 use std::fmt;
 use std::io::Read;
 
+/// What the names of user metadata begin with.
+pub(crate) const META_PREFIX: &str = "x-oss-meta-";
+
 /// The calls that an upload makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {

@@ -218,7 +218,7 @@ impl Calls<'_> {
 }
 
 /// An error that may hold a failure of a request.
-trait Repeatable {
+trait Repeatable: From<Failure> {
     /// `None` when the request is not to blame.
     fn failure(&self) -> Option<&Failure>;
 }
@@ -248,7 +248,7 @@ fn repeat<T, E: Repeatable>(
     mut repeating: impl FnMut(),
 ) -> Result<T, E> {
     let mut tries = Tries::default();
-    loop {
+    while !stop.is_set() {
         let error = match once() {
             Ok(done) => return Ok(done),
             Err(error) => error,
@@ -256,33 +256,26 @@ fn repeat<T, E: Repeatable>(
         let Some(failure) = error.failure() else {
             return Err(error);
         };
-        let next = tries.after(
-            policy,
-            operation,
-            failure,
-            started.elapsed(),
-            fastrand::f64(),
+        let (now, chance) = (started.elapsed(), fastrand::f64());
+        let Next::After(delay) = tries.after(policy, operation, failure, now, chance) else {
+            return Err(error);
+        };
+        log::debug!(
+            target: "oss_upload::retry",
+            "{operation} failed, again in {} ms: {failure}",
+            delay.as_millis()
         );
-        match next {
-            Next::After(delay) if !stop.is_set() => {
-                log::debug!(
-                    target: "oss_upload::retry",
-                    "{operation} failed, again in {} ms: {failure}",
-                    delay.as_millis()
-                );
-                if operation == Operation::InitiateMultipartUpload && may_have_begun(failure) {
-                    log::warn!(
-                        target: "oss_upload::upload",
-                        "the answer to {operation} was lost: an upload without parts may stay on the server until \
-                         a lifecycle rule ends it"
-                    );
-                }
-                repeating();
-                stop.sleep(delay);
-            }
-            _ => return Err(error),
+        if operation == Operation::InitiateMultipartUpload && may_have_begun(failure) {
+            log::warn!(
+                target: "oss_upload::upload",
+                "the answer to {operation} was lost: an upload without parts may stay on the server until a \
+                 lifecycle rule ends it"
+            );
         }
+        repeating();
+        stop.sleep(delay);
     }
+    Err(Failure::stopped().into())
 }
 
 /// Whether the server may have done what was asked, although no answer says so.

@@ -135,7 +135,7 @@ impl Attempt<'_, '_> {
         }
     }
 
-    /// The object of this key, if it has the file's length and checksum.
+    /// The object of this key, if it has the file's length and checksum and the metadata asked for.
     fn find_object(&mut self, open: &Open) -> Result<Option<(Completed, u64)>, Ended> {
         let head = match self.calls.head_object(&self.job.stop()) {
             Ok(head) => head,
@@ -152,11 +152,9 @@ impl Attempt<'_, '_> {
                     .into());
             }
         };
-        let Some(there) = head
-            .object
-            .crc64
-            .filter(|_| head.len == Some(self.plan.file_len()))
-        else {
+        let ours = head.len == Some(self.plan.file_len())
+            && head.is_described_by(&self.job.headers.initiate);
+        let Some(there) = head.object.crc64.filter(|_| ours) else {
             return Ok(None);
         };
         let mut all = open.parts.clone();

@@ -25,7 +25,8 @@ use crate::checkpoint::Checkpoint;
 use crate::client::Bucket;
 use crate::endpoint;
 use crate::error::Error;
-use options::{META, ObjectHeaders};
+use crate::protocol::META_PREFIX;
+use options::ObjectHeaders;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -142,7 +143,7 @@ impl<'a> UploadFile<'a> {
 
     /// Adds user metadata, `x-oss-meta-NAME`: letters, digits and `-` as the name, 8 KiB for all of it.
     pub fn meta(mut self, name: impl AsRef<str>, value: impl Into<String>) -> Self {
-        let name = format!("{META}{}", name.as_ref());
+        let name = format!("{META_PREFIX}{}", name.as_ref());
         self.headers.push((name, value.into()));
         self
     }

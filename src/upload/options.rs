@@ -2,13 +2,11 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/initiatemultipartupload> and its siblings.
 
+use crate::protocol::META_PREFIX;
 use sha2::{Digest, Sha256};
 
 /// What OSS takes as user metadata, names and values together.
 const MAX_META: usize = 8 << 10;
-
-/// The prefix of user metadata.
-pub(crate) const META: &str = "x-oss-meta-";
 
 /// Headers of an object, sorted by the requests that carry them. Names are in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +30,7 @@ impl ObjectHeaders {
             let name = name.trim().to_ascii_lowercase();
             let value = value.trim().to_owned();
             check(&name, &value)?;
-            if let Some(meta) = name.strip_prefix(META) {
+            if let Some(meta) = name.strip_prefix(META_PREFIX) {
                 meta_len += meta.len() + value.len();
             }
             if sorted.put.iter().any(|(other, _)| *other == name) {
@@ -141,7 +139,7 @@ fn check(name: &str, value: &str) -> Result<(), String> {
         ));
     }
     let meta_letter = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    if let Some(meta) = name.strip_prefix(META)
+    if let Some(meta) = name.strip_prefix(META_PREFIX)
         && (meta.is_empty() || !meta.bytes().all(meta_letter))
     {
         return Err(format!(
