@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::part::PartNumber;
 use crate::protocol::Operation;
 use crate::protocol::complete::Completed;
+use crate::retry::Failure;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -136,7 +137,15 @@ impl<'r, 'a> Attempt<'r, 'a> {
             Some(Err(failure)) => failure,
             None => return Err(self.job.panicked().into()),
         };
+        let retried = self.job.progress.retries() > 0;
         Err(match failure {
+            // An earlier attempt may have succeeded, and now its own object is in the way.
+            SendFailure::Request(failure) if failure.is_service("FileAlreadyExists") && retried => {
+                match self.find_object(&Parts::new())? {
+                    Some(stored) => return Ok(stored),
+                    None => self.put_failed(failure),
+                }
+            }
             SendFailure::Read(ReadFailure::Changed) => Ended::Again(RestartReason::FileChanged),
             SendFailure::Read(ReadFailure::Io(error)) => self.unreadable(error).into(),
             // Nobody but a panic in the observer sets the flag without a cancel.
@@ -145,11 +154,13 @@ impl<'r, 'a> Attempt<'r, 'a> {
             {
                 self.job.panicked().into()
             }
-            SendFailure::Request(failure) => self
-                .job
-                .request_failed(Operation::PutObject, failure)
-                .into(),
+            SendFailure::Request(failure) => self.put_failed(failure),
         })
+    }
+
+    fn put_failed(&self, failure: Failure) -> Ended {
+        let error = self.job.request_failed(Operation::PutObject, failure);
+        error.into()
     }
 
     fn multipart(&mut self, found: Found) -> Result<Object, Ended> {

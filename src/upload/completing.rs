@@ -28,10 +28,12 @@ impl Attempt<'_, '_> {
                 .iter()
                 .map(|(number, part)| (number.get(), &part.etag));
             let body = complete::body(tags);
-            match self
+            let retries = self.job.progress.retries();
+            let completed = self
                 .calls
-                .complete(&open.upload_id, &body, &self.job.stop())
-            {
+                .complete(&open.upload_id, &body, &self.job.stop());
+            let retried = self.job.progress.retries() > retries;
+            match completed {
                 Ok(stored) => return self.check_object(open, stored),
                 Err(failure) if failure.is_service("NoSuchUpload") => {
                     return Err(self.settle(open, false));
@@ -39,18 +41,27 @@ impl Attempt<'_, '_> {
                 Err(Failure::Service(error)) if error.code() == "InvalidPart" => {
                     self.take_back_lost(open, &error)?;
                 }
-                Err(failure) => {
-                    // The object is stored and the id used up: only the caller's own server did not hear of it.
-                    open.used_up = failure.is_service("CallbackFailed");
-                    if open.used_up {
-                        self.state.record.forget_upload();
-                    }
-                    let operation = Operation::CompleteMultipartUpload;
-                    return Err(self.job.request_failed(operation, failure).into());
+                // An earlier attempt may have succeeded, and now its own object is in the way.
+                Err(failure) if failure.is_service("FileAlreadyExists") && retried => {
+                    return match self.find_object(&open.parts)? {
+                        Some((stored, crc64)) => Ok(self.object(open, stored, crc64, false)),
+                        None => Err(self.complete_failed(open, failure)),
+                    };
                 }
+                Err(failure) => return Err(self.complete_failed(open, failure)),
             }
         }
         Err(Ended::Again(RestartReason::PartsRefused))
+    }
+
+    fn complete_failed(&mut self, open: &mut Open, failure: Failure) -> Ended {
+        // The object is stored and the id used up: only the caller's own server did not hear of it.
+        open.used_up = failure.is_service("CallbackFailed");
+        if open.used_up {
+            self.state.record.forget_upload();
+        }
+        let operation = Operation::CompleteMultipartUpload;
+        self.job.request_failed(operation, failure).into()
     }
 
     /// Whether the parts are those of the file as it is now, behind its handle and under its name.
@@ -124,7 +135,7 @@ impl Attempt<'_, '_> {
     /// The server does not know the upload: either it is complete, which the object itself proves, or it is gone.
     pub(super) fn settle(&mut self, open: &mut Open, was_complete: bool) -> Ended {
         open.used_up = true;
-        let settled = self.find_object(open);
+        let settled = self.find_object(&open.parts);
         match settled {
             Ok(Some((stored, crc64))) => {
                 self.state.record.forget_upload();
@@ -136,7 +147,7 @@ impl Attempt<'_, '_> {
     }
 
     /// The object of this key, if it has the file's length and checksum and the metadata asked for.
-    fn find_object(&mut self, open: &Open) -> Result<Option<(Completed, u64)>, Ended> {
+    pub(super) fn find_object(&mut self, parts: &Parts) -> Result<Option<(Completed, u64)>, Ended> {
         let head = match self.calls.head_object(&self.job.stop()) {
             Ok(head) => head,
             // Not there, or not ours to look at: a fresh upload is always right and only costs.
@@ -157,7 +168,7 @@ impl Attempt<'_, '_> {
         let Some(there) = head.object.crc64.filter(|_| ours) else {
             return Ok(None);
         };
-        let mut all = open.parts.clone();
+        let mut all = parts.clone();
         let unknown: Vec<Part> = self
             .plan
             .parts()

@@ -95,6 +95,10 @@ impl Progress {
         self.retries.fetch_add(1, Relaxed);
     }
 
+    pub(crate) fn retries(&self) -> u64 {
+        self.retries.load(Relaxed)
+    }
+
     pub(crate) fn snapshot(&self) -> Snapshot {
         let parts = |count: &AtomicU64| u16::try_from(count.load(Relaxed)).unwrap_or(u16::MAX);
         Snapshot {

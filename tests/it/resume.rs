@@ -519,6 +519,40 @@ fn a_200_with_an_error_in_it_is_that_error() {
 }
 
 #[test]
+fn a_lost_answer_does_not_make_our_own_object_a_conflict() {
+    // The strict server looks for the object before it looks for the upload when it is told not to overwrite.
+    for n_parts in [1, 4] {
+        let scene = Scene::with_parts(n_parts);
+        scene
+            .server
+            .fault(Fault::lose_answer().on(Operation::PutObject).times(1));
+        scene.server.fault(
+            Fault::lose_answer()
+                .on(Operation::CompleteMultipartUpload)
+                .times(1),
+        );
+        let conflict = || Fault::status(409, "FileAlreadyExists");
+        scene
+            .server
+            .fault(conflict().on(Operation::CompleteMultipartUpload).nth(2));
+        let upload = scene.upload().header("x-oss-forbid-overwrite", "true");
+        let uploaded = upload.run().expect("it is ours");
+        scene.expect_done(&uploaded);
+
+        let again = scene
+            .upload()
+            .header("x-oss-forbid-overwrite", "true")
+            .run();
+        let error = again.expect_err("nothing was lost this time");
+        assert_eq!(
+            error.service_error().map(|e| e.code()),
+            Some("FileAlreadyExists")
+        );
+        assert_eq!(scene.server.pending_uploads().len(), 0);
+    }
+}
+
+#[test]
 fn a_fatal_error_keeps_the_state_with_a_checkpoint_and_nothing_without() {
     let scene = Scene::with_parts(6);
     let fatal = || Fault::deny().on(Operation::UploadPart).nth(3).times(1);
