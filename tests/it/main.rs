@@ -1,5 +1,6 @@
 //! One binary, a module a promise; `support` is what they share.
 
+mod defects;
 mod resume;
 mod server;
 mod support;

@@ -1,12 +1,16 @@
 //! A scene for an upload: a server, a file, a bucket, and what is expected in the end.
 
-use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, LocalServer, Operation};
+use oss_upload::local_server::{
+    ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, Gate, LocalServer, Operation,
+};
 use oss_upload::{
     Bucket, Checkpoint, Client, ClientBuilder, Credentials, Error, RetryPolicy, UploadFile,
     Uploaded,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -34,12 +38,25 @@ impl Scene {
     }
 
     pub(crate) fn on(server: LocalServer, len: u64) -> Scene {
+        Scene::of(server, |file| {
+            fs::write(file, random_bytes(len, 1)).expect("written");
+        })
+    }
+
+    /// A file that is long and takes no room on the disk: all zeros.
+    pub(crate) fn with_holes(server: LocalServer, len: u64) -> Scene {
+        Scene::of(server, |file| {
+            let file = fs::File::create(file).expect("created");
+            file.set_len(len).expect("a file system with holes");
+        })
+    }
+
+    fn of(server: LocalServer, write: impl FnOnce(&Path)) -> Scene {
         let dir = tempfile::tempdir().expect("a temp folder");
         let file = dir.path().join("file.bin");
-        fs::write(&file, random_bytes(len, 1)).expect("written");
-        let bucket = client(&server).build().and_then(|c| c.bucket(BUCKET));
+        write(&file);
         Scene {
-            bucket: bucket.expect("a client"),
+            bucket: bucket(client(&server)),
             server,
             file,
             dir,
@@ -131,10 +148,20 @@ impl Scene {
 
 /// A client of the server that loses no time between retries.
 pub(crate) fn client(server: &LocalServer) -> ClientBuilder {
-    Client::builder(server.endpoint())
+    client_at(server.endpoint())
+}
+
+pub(crate) fn client_at(endpoint: String) -> ClientBuilder {
+    Client::builder(endpoint)
         .region("cn-hangzhou")
         .credentials(Credentials::new(ACCESS_KEY_ID, ACCESS_KEY_SECRET))
         .retry(hasty())
+}
+
+/// The bucket of most scenes, for a client with other settings.
+pub(crate) fn bucket(client: ClientBuilder) -> Bucket {
+    let bucket = client.build().and_then(|client| client.bucket(BUCKET));
+    bucket.expect("a client")
 }
 
 pub(crate) fn hasty() -> RetryPolicy {
@@ -163,4 +190,54 @@ pub(crate) fn keeping_mtime(path: &Path, change: impl FnOnce()) {
         .open(path)
         .expect("the file");
     file.set_modified(mtime).expect("set");
+}
+
+/// What hooks of faults, observers and providers note down, in order.
+#[derive(Debug)]
+pub(crate) struct Notes<T>(Arc<Mutex<Vec<T>>>);
+
+impl<T> Notes<T> {
+    pub(crate) fn new() -> Notes<T> {
+        Notes(Arc::default())
+    }
+
+    pub(crate) fn add(&self, note: T) {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.push(note);
+    }
+
+    /// All notes so far, which are then forgotten.
+    pub(crate) fn take(&self) -> Vec<T> {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut notes)
+    }
+}
+
+impl<T> Clone for Notes<T> {
+    fn clone(&self) -> Notes<T> {
+        Notes(Arc::clone(&self.0))
+    }
+}
+
+/// Runs an upload on a thread of its own while `act` does something to it.
+pub(crate) fn meanwhile<R: Send>(run: impl FnOnce() -> R + Send, act: impl FnOnce()) -> R {
+    thread::scope(|scope| {
+        let running = scope.spawn(run);
+        act();
+        running.join().expect("the upload does not panic")
+    })
+}
+
+/// Waits until so many requests have reached the gate. Should they never come, the test fails instead of hanging.
+pub(crate) fn wait_reached(gate: &Gate, n: u32) {
+    let (reached, wait) = mpsc::channel();
+    let waiting = gate.clone();
+    thread::spawn(move || {
+        waiting.wait_reached(n);
+        let _ = reached.send(());
+    });
+    if wait.recv_timeout(Duration::from_secs(30)).is_err() {
+        gate.open();
+        panic!("not {n} requests have reached the gate");
+    }
 }
