@@ -20,3 +20,5 @@
 mod child;
 mod go_v1;
 mod go_v2;
+mod java;
+mod python;
