@@ -17,8 +17,10 @@
 //! | D25 | whole parts in memory | a matter of measuring: a test sees only the bytes |
 //! | D27 | a timer marks the token fresh | no timer: the provider is asked for every request |
 
+mod c_family;
 mod child;
 mod go_v1;
 mod go_v2;
 mod java;
+mod others;
 mod python;
