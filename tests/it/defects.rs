@@ -18,7 +18,9 @@
 //! | D27 | a timer marks the token fresh | no timer: the provider is asked for every request |
 
 mod c_family;
+mod cancel_and_tokens;
 mod child;
+mod common;
 mod go_v1;
 mod go_v2;
 mod java;
