@@ -63,7 +63,6 @@ fn d26_a_new_upload_does_not_revive_a_cancelled_one() {
 
 /// In ali-oss the mark of a cancelled upload may be gone when it begins, and it begins all the same.
 #[test]
-#[ignore = "defect: Initiate is sent although the control was cancelled before"]
 fn d26_an_upload_that_was_cancelled_before_it_began_asks_for_nothing() {
     let cancelled = Control::new();
     cancelled.cancel();
@@ -86,7 +85,6 @@ fn d26_an_upload_that_was_cancelled_before_it_began_asks_for_nothing() {
 
 /// Where a cancel ends the whole client nobody can tell what it ended; each upload should say so, whatever else failed.
 #[test]
-#[ignore = "defect: a request that fails at the moment of a cancel is reported as that failure"]
 fn d26_a_cancel_that_meets_a_passing_failure_is_reported_as_a_cancel() {
     let kinds = [
         Operation::InitiateMultipartUpload,

@@ -129,7 +129,6 @@ fn d22_not_found_is_success_only_when_the_object_is_the_file() {
 
 /// The AWS runtime does not look at the object; a look at its bytes alone still takes an older copy for this upload.
 #[test]
-#[ignore = "defect: an object of the same bytes is taken for this upload whatever its metadata"]
 fn d22_an_older_object_with_other_metadata_is_not_taken_for_this_upload() {
     let scene = Scene::with_parts(4);
     scene
