@@ -1,5 +1,7 @@
 //! A scene for an upload: a server, a file, a bucket, and what is expected in the end.
 
+pub(crate) mod process;
+
 use oss_upload::local_server::{
     ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, Gate, LocalServer, Operation,
 };
