@@ -203,9 +203,8 @@ impl<'r, 'a> Attempt<'r, 'a> {
     }
 
     fn abort(&mut self, upload_id: &str) {
-        let cancelled = self.job.control.is_cancelled();
-        self.state
-            .abort(self.job.bucket, &self.job.key, upload_id, cancelled);
+        let job = self.job;
+        self.state.abort(job, job.bucket, &job.key, upload_id);
     }
 
     /// Sends the parts that the upload does not have yet.

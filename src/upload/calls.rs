@@ -5,7 +5,7 @@ use super::plan::Part;
 use super::progress::Progress;
 use super::source::{PartReader, ReadFailure, Source};
 use crate::client::Bucket;
-use crate::part::DonePart;
+use crate::part::{DonePart, PartNumber};
 use crate::protocol::complete::{Completed, Outcome};
 use crate::protocol::head_object::Head;
 use crate::protocol::list_parts::ListedPart;
@@ -133,10 +133,11 @@ impl Calls<'_> {
             parts.extend(page.parts);
             match page.next {
                 None => return Ok(parts),
-                // Part numbers end; a marker that does not advance would never.
-                Some(next) if next > marker => marker = next,
+                // A marker that does not advance, or leaves the numbers that parts have, would lead nowhere for ever.
+                Some(next) if next > marker && next < PartNumber::MAX.into() => marker = next,
                 Some(next) => {
-                    let what = format!("the pages of ListParts stand still at marker {next}");
+                    let what =
+                        format!("the pages of ListParts lead nowhere: {next} after {marker}");
                     return Err(Failure::Unreadable(Unreadable(what)));
                 }
             }
@@ -170,7 +171,13 @@ impl Calls<'_> {
     /// Aborts an upload, of this key or of another; `false` when it may still be there.
     ///
     /// A part that was in flight may be stored after an abort, so it is repeated until the server knows no such upload.
-    pub(super) fn abort(bucket: &Bucket, key: &str, upload_id: &str, cancelled: bool) -> bool {
+    pub(super) fn abort(
+        bucket: &Bucket,
+        key: &str,
+        upload_id: &str,
+        headers: &[(String, String)],
+        cancelled: bool,
+    ) -> bool {
         let (within, attempts) = match cancelled {
             true => (ABORT_CANCELLED_WITHIN, 2),
             false => (ABORT_WITHIN, 4),
@@ -178,10 +185,8 @@ impl Calls<'_> {
         let stop = Arc::new(Stop::within(within));
         let policy = bucket.client().retry_policy().clone();
         for _ in 0..attempts {
-            let headers = [];
-            let request = || abort::request(key, upload_id, &headers);
             let operation = Operation::AbortMultipartUpload;
-            let once = || bucket.exchange(request(), &stop);
+            let once = || bucket.exchange(abort::request(key, upload_id, headers), &stop);
             match repeat(&policy, operation, &stop, Instant::now(), once, || {}) {
                 Ok(_) => {}
                 Err(failure) if failure.is_service("NoSuchUpload") => return true,

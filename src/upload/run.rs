@@ -141,8 +141,10 @@ impl State<'_> {
     }
 
     /// Aborts an upload that is of no use any more. One that stays is remembered for the result.
-    pub(super) fn abort(&mut self, bucket: &Bucket, key: &str, upload_id: &str, cancelled: bool) {
-        if !Calls::abort(bucket, key, upload_id, cancelled) {
+    pub(super) fn abort(&mut self, job: &Job<'_>, bucket: &Bucket, key: &str, upload_id: &str) {
+        let cancelled = job.control.is_cancelled();
+        let headers = &job.headers.other;
+        if !Calls::abort(bucket, key, upload_id, headers, cancelled) {
             self.left_behind.push(upload_id.to_owned());
         }
         self.record.forget_upload();
@@ -163,8 +165,7 @@ impl State<'_> {
         let here = header.endpoint == client.endpoint().to_string();
         match client.bucket(header.bucket.as_str()) {
             Ok(bucket) if here => {
-                let cancelled = job.control.is_cancelled();
-                self.abort(&bucket, &header.key, &header.upload_id, cancelled);
+                self.abort(job, &bucket, &header.key, &header.upload_id);
             }
             _ => {
                 log::warn!(
