@@ -9,20 +9,25 @@ use oss_upload::{ErrorKind, Phase};
 fn common_a_second_upload_with_the_same_state_is_refused_and_harms_nothing() {
     let scene = Scene::with_parts(4);
     let (hold, gate) = Fault::hold();
-    scene.server.fault(hold.on(Operation::UploadPart).nth(2));
-    let uploaded = meanwhile(
+    let second_part = hold.on(Operation::UploadPart).nth(2).times(1);
+    scene.server.fault(second_part);
+    let mut second = None;
+    let first = meanwhile(
         || scene.upload().run(),
         || {
             wait_reached(&gate, 1);
             let before = scene.server.requests().len();
-            let error = scene.upload().run().expect_err("the state is in use");
-            assert_eq!(error.kind(), ErrorKind::CheckpointBusy);
-            assert_eq!(error.path(), Some(&*scene.checkpoint()));
-            assert_eq!(scene.server.requests().len(), before);
+            let refused = scene.upload().run();
+            second = Some((refused, scene.server.requests().len() - before));
             gate.open();
         },
     );
-    scene.expect_done(&uploaded.expect("uploaded"));
+    let (refused, n_requests) = second.expect("it was run");
+    let error = refused.expect_err("the state is in use");
+    assert_eq!(error.kind(), ErrorKind::CheckpointBusy);
+    assert_eq!(error.path(), Some(&*scene.checkpoint()));
+    assert_eq!(n_requests, 0);
+    scene.expect_done(&first.expect("uploaded"));
 }
 
 /// Most SDKs say "done" before Complete.

@@ -41,20 +41,21 @@ fn d13_two_objects_at_the_same_time_need_states_of_their_own() {
     ] {
         let (hold, gate) = Fault::hold();
         let hold = scene.server.fault(hold.on(Operation::UploadPart).key(KEY));
-        let first = || upload(KEY, checkpoint.clone()).run();
-        let first = meanwhile(first, || {
-            wait_reached(&gate, 1);
-            let second = upload("second", checkpoint.clone()).run();
-            match is_shared {
-                true => {
-                    let error = second.expect_err("the state is in use");
-                    assert_eq!(error.kind(), ErrorKind::CheckpointBusy);
-                }
-                false => assert_eq!(second.expect("uploaded").outcome, Outcome::Fresh),
-            }
-            gate.open();
-        });
+        let mut second = None;
+        let first = meanwhile(
+            || upload(KEY, checkpoint.clone()).run(),
+            || {
+                wait_reached(&gate, 1);
+                second = Some(upload("second", checkpoint.clone()).run());
+                gate.open();
+            },
+        );
         scene.expect_done(&first.expect("uploaded"));
+        match (is_shared, second.expect("it was run")) {
+            (true, Err(error)) => assert_eq!(error.kind(), ErrorKind::CheckpointBusy),
+            (false, Ok(second)) => assert_eq!(second.outcome, Outcome::Fresh),
+            (_, second) => panic!("{second:?}"),
+        }
         hold.remove();
     }
 }
@@ -151,15 +152,20 @@ fn d15_a_full_disk_costs_no_part_that_was_stored() {
     let mut child = child::command_after(&scene, script, module_path!(), test);
     let output = child.output().expect("started");
     assert!(output.status.success(), "{output:?}");
-    let [upload] = &scene.server.pending_uploads()[..] else {
-        panic!("not one upload")
-    };
-    let stored = upload.parts.len();
+    let requests = scene.server.requests().into_iter();
+    let stored = requests
+        .filter(|request| request.operation == Operation::UploadPart)
+        .filter(|request| request.status == Some(200))
+        .count();
     assert!((1..40).contains(&stored), "{stored} parts");
-    scene.server.forget_requests();
     let uploaded = scene.upload().run().expect("resumed");
-    assert_eq!(usize::from(uploaded.parts_resumed()), stored);
-    assert_eq!(scene.parts_sent().len(), 40 - stored);
+    // One more may have arrived when nobody listened to its answer any more.
+    let resumed = usize::from(uploaded.parts_resumed());
+    assert!(resumed >= stored, "{resumed} of {stored} parts");
+    assert_eq!(
+        uploaded.bytes_sent,
+        uploaded.size - u64::from(uploaded.parts_resumed()) * PART
+    );
     scene.expect_done(&uploaded);
 }
 
@@ -182,4 +188,31 @@ fn d15_a_state_is_closed_and_unlocked_after_every_failure() {
     state.try_lock().expect("nobody holds the lock");
     drop(state);
     fs::remove_file(scene.checkpoint()).expect("removed");
+}
+
+/// A lock may outlive its upload in a process that another thread is just starting, which has copies of all handles.
+#[cfg(unix)]
+#[test]
+#[ignore = "defect: the checkpoint is closed and not unlocked, so that the next call may find it in use"]
+fn d15_a_state_is_unlocked_also_while_other_threads_start_processes() {
+    use std::process::Command;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let scene = Scene::with_parts(2);
+    let refused = Fault::deny().on(Operation::CompleteMultipartUpload);
+    scene.server.fault(refused);
+    let is_over = AtomicBool::new(false);
+    let kinds: Vec<ErrorKind> = std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    Command::new("true").status().expect("started");
+                }
+            });
+        }
+        let ends = (0..100).map(|_| scene.upload().run().expect_err("not completed").kind());
+        let ends = ends.collect();
+        is_over.store(true, Ordering::Relaxed);
+        ends
+    });
+    assert_eq!(kinds, [ErrorKind::Service; 100]);
 }
