@@ -58,7 +58,7 @@
 //! | target | level | what |
 //! |---|---|---|
 //! | `oss_upload::upload` | `warn`, `debug` | what may cost money or attention; what was decided, and why |
-//! | `oss_upload::checkpoint` | `warn` | a checkpoint that was moved aside or could not be deleted |
+//! | `oss_upload::checkpoint` | `warn`, `debug` | a checkpoint that was moved aside, or could not be deleted or unlocked |
 //! | `oss_upload::retry` | `debug` | every request that is repeated, with the reason |
 //! | `oss_upload::clock` | `debug` | the local clock was wrong |
 //! | `oss_upload::request` | `trace` | every answer: operation, status, request id |

@@ -159,6 +159,16 @@ impl CheckpointFile {
     }
 }
 
+/// Closing alone would not do: a process that another thread is just starting holds a copy of every descriptor until it
+/// becomes another program, and with it the lock.
+impl Drop for CheckpointFile {
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            log::debug!(target: "oss_upload::checkpoint", "unlocking `{}`: {error}", self.path.display());
+        }
+    }
+}
+
 impl Storage for CheckpointFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)

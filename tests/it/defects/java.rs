@@ -193,7 +193,6 @@ fn d15_a_state_is_closed_and_unlocked_after_every_failure() {
 /// A lock may outlive its upload in a process that another thread is just starting, which has copies of all handles.
 #[cfg(unix)]
 #[test]
-#[ignore = "defect: the checkpoint is closed and not unlocked, so that the next call may find it in use"]
 fn d15_a_state_is_unlocked_also_while_other_threads_start_processes() {
     use std::process::Command;
     use std::sync::atomic::{AtomicBool, Ordering};
