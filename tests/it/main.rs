@@ -1,6 +1,7 @@
 //! One binary, a module a promise; `support` is what they share.
 
 mod defects;
+mod network;
 mod process;
 mod resume;
 mod server;
