@@ -3,17 +3,20 @@
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/putobject>
 
 use super::complete::Completed;
-use super::{Answer, Operation, Request};
+use super::{Answer, Operation, Request, Unreadable};
 
 /// The caller adds the body.
 pub(crate) fn request<'a>(key: &'a str, headers: &'a [(String, String)]) -> Request<'a> {
     Request::new(Operation::PutObject, key).headers(headers)
 }
 
-pub(crate) fn read(answer: &Answer) -> Completed {
-    Completed {
-        etag: answer.etag(),
+/// A success without an ETag is not OSS's: a portal's page, perhaps.
+pub(crate) fn read(answer: &Answer) -> Result<Completed, Unreadable> {
+    let etag = answer.etag();
+    let no_etag = || Unreadable::new(Operation::PutObject, "has no ETag");
+    Ok(Completed {
+        etag: Some(etag.ok_or_else(no_etag)?),
         crc64: answer.crc64(),
         version_id: answer.version_id(),
-    }
+    })
 }

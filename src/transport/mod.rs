@@ -6,6 +6,7 @@
 mod exchange;
 mod resolver;
 mod socket;
+mod unsent;
 
 use crate::protocol::{Answer, Body, Operation, Request};
 use crate::stop::Stop;

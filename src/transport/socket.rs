@@ -1,11 +1,10 @@
 //! A TCP connection that notices silence and gives way when it is told to stop.
 //!
 //! ureq's own socket knows one timeout for each read or write. Here the socket wakes up at every beat: it looks
-//! whether the upload was stopped, and gives up when nothing moved for too long. A slow peer that takes a few bytes at
-//! each beat is never cut off.
+//! whether the upload was stopped, and gives up when nothing moved for too long: no byte into the kernel, none out of it, none
+//! back. A slow line that takes a few bytes at each beat is never cut off.
 
-use super::exchange;
-use socket2::SockRef;
+use super::{exchange, unsent};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -15,17 +14,14 @@ use ureq::unversioned::transport::{
     Transport,
 };
 
-/// How often a blocked read or write looks around.
-const BEAT: Duration = Duration::from_millis(200);
+/// How often a blocked read or write looks around, at least.
+const LONGEST_BEAT: Duration = Duration::from_millis(200);
 
-/// What the kernel may hold of the bytes that have not even been sent once. Without a bound it takes megabytes, and a
-/// slow line would still be busy with them long after the last write, looking like a server that does not answer.
-/// The less it may hold, the more often a worker is woken: on loopback 128 KiB cost a third of the CPU, this a
-/// twentieth.
-const UNSENT: u32 = 1 << 20;
+/// And at most.
+const SHORTEST_BEAT: Duration = Duration::from_millis(10);
 
-/// The same once the line has been seen to be slow, where wake-ups are few anyway.
-const UNSENT_SLOW: u32 = 64 << 10;
+/// Beats in the time of silence that is put up with.
+const BEATS: u32 = 8;
 
 /// A connection used so recently needs no look whether it is still open; if it is not, the request is repeated.
 const SURELY_OPEN: Duration = Duration::from_secs(1);
@@ -46,17 +42,18 @@ impl<In: Transport> Connector<In> for SocketConnector {
             return Ok(Some(Either::A(chained)));
         }
         let stream = connect_to_any(details)?;
-        exchange::current().note_connected();
+        let current = exchange::current();
+        current.note_connected();
+        let beat = (current.write_silence() / BEATS).clamp(SHORTEST_BEAT, LONGEST_BEAT);
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(BEAT))?;
-        stream.set_write_timeout(Some(BEAT))?;
-        limit_unsent(&stream, UNSENT);
+        stream.set_read_timeout(Some(beat))?;
+        stream.set_write_timeout(Some(beat))?;
+        unsent::limit(&stream);
         let config = details.config;
         Ok(Some(Either::B(Socket {
             stream,
             buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
             used: Instant::now(),
-            slow: false,
             broken: false,
         })))
     }
@@ -89,23 +86,6 @@ fn connect_to_any(details: &ConnectionDetails<'_>) -> Result<TcpStream, ureq::Er
     Err(last)
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn limit_unsent(stream: &TcpStream, bytes: u32) {
-    // Without it a stall is only noticed later.
-    if let Err(error) = SockRef::from(stream).set_tcp_notsent_lowat(bytes) {
-        log::trace!("TCP_NOTSENT_LOWAT: {error}");
-    }
-}
-
-/// Elsewhere the send buffer itself is bounded, which holds what is on its way as well.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn limit_unsent(stream: &TcpStream, bytes: u32) {
-    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-    if let Err(error) = SockRef::from(stream).set_send_buffer_size(bytes) {
-        log::trace!("SO_SNDBUF: {error}");
-    }
-}
-
 /// TLS by rustls, which tells a handshake's failure from a later one.
 #[derive(Debug, Default)]
 pub(super) struct Handshake(RustlsConnector);
@@ -130,30 +110,47 @@ pub(super) struct Socket {
     stream: TcpStream,
     buffers: LazyBuffers,
     used: Instant,
-    /// A write has waited for a whole beat.
-    slow: bool,
     /// Nothing more can be sent over it.
     broken: bool,
 }
 
-impl Socket {
-    /// Waits at a beat: goes on, or ends because of a stop, of silence, or of the deadline of a handshake.
-    fn wait(
-        started: Instant,
+/// Since when nothing has moved.
+#[derive(Debug)]
+struct Quiet {
+    since: Instant,
+    unsent: Option<u32>,
+}
+
+impl Quiet {
+    fn now() -> Quiet {
+        Quiet {
+            since: Instant::now(),
+            unsent: None,
+        }
+    }
+
+    /// Looks around at a beat: goes on, or ends because of a stop, of silence, or of the deadline of a handshake.
+    fn beat(
+        &mut self,
+        stream: &TcpStream,
         silence: Duration,
         timeout: &NextTimeout,
         doing: &str,
     ) -> Result<(), ureq::Error> {
-        let current = exchange::current();
-        if current.is_stopped() {
-            return Err(io::Error::new(io::ErrorKind::Interrupted, "stopped").into());
+        if exchange::current().is_stopped() {
+            return Err(io::Error::other("stopped").into());
         }
-        let waited = started.elapsed();
-        if waited >= *timeout.after {
+        if self.since.elapsed() >= *timeout.after {
             return Err(ureq::Error::Timeout(timeout.reason));
         }
-        if waited >= silence {
-            let what = format!("{doing} for {} s", waited.as_secs_f32().round());
+        let unsent = unsent::measure(stream);
+        let less = |before| unsent.is_some_and(|unsent| unsent < before);
+        if self.unsent.is_some_and(less) {
+            self.since = Instant::now();
+        }
+        self.unsent = unsent;
+        if self.since.elapsed() >= silence {
+            let what = format!("{doing} for {} ms", silence.as_millis());
             return Err(io::Error::new(io::ErrorKind::TimedOut, what).into());
         }
         Ok(())
@@ -172,22 +169,18 @@ impl Transport for Socket {
         let current = exchange::current();
         current.note_sending();
         let mut left = &self.buffers.output()[..amount];
-        let mut moved = Instant::now();
+        let mut quiet = Quiet::now();
         while !left.is_empty() {
             match self.stream.write(left) {
                 Ok(n) => {
                     left = &left[n..];
                     if !left.is_empty() {
-                        moved = Instant::now();
+                        quiet = Quiet::now();
                     }
                 }
                 Err(error) if is_timeout(&error) => {
                     let silence = current.write_silence();
-                    Socket::wait(moved, silence, &timeout, "the server took no byte")?;
-                    if !self.slow {
-                        self.slow = true;
-                        limit_unsent(&self.stream, UNSENT_SLOW);
-                    }
+                    quiet.beat(&self.stream, silence, &timeout, "the server took no byte")?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_gone(&error) => {
@@ -205,7 +198,7 @@ impl Transport for Socket {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let current = exchange::current();
         let silence = current.read_silence();
-        let started = Instant::now();
+        let mut quiet = Quiet::now();
         loop {
             match self.stream.read(self.buffers.input_append_buf()) {
                 Ok(n) => {
@@ -217,7 +210,7 @@ impl Transport for Socket {
                     return Ok(n > 0);
                 }
                 Err(error) if is_timeout(&error) => {
-                    Socket::wait(started, silence, &timeout, "no answer came")?;
+                    quiet.beat(&self.stream, silence, &timeout, "no answer came")?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),

@@ -90,7 +90,7 @@ impl Calls<'_> {
         self.repeat(Operation::PutObject, stop, || {
             let request = put_object::request(self.key, &self.headers.put);
             let (answer, sent) = self.send(request, source, part, stop)?;
-            let object = put_object::read(&answer);
+            let object = put_object::read(&answer).map_err(Failure::from)?;
             compare(sent, object.crc64)?;
             Ok((object, sent))
         })
