@@ -5,4 +5,5 @@ mod network;
 mod process;
 mod resume;
 mod server;
+mod signing;
 mod support;

@@ -187,7 +187,7 @@ mod silence {
         for operation in OPERATIONS {
             let scene = about_to(operation).impatient();
             // Some 300 bytes: several times the stall timeout.
-            let slow = Fault::trickle_answer(Duration::from_millis(4));
+            let slow = Fault::trickle_answer(Duration::from_millis(2));
             let slow = scene.server.fault(slow.on(operation).times(1));
             let uploaded = scene.run_ok(&format!("{operation:?}"));
             assert_eq!((slow.hits(), uploaded.retries), (1, 0), "{operation:?}");
