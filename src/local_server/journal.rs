@@ -2,6 +2,7 @@
 
 use super::lock;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Mutex;
 
 /// A call of the OSS API that the server knows.
@@ -33,7 +34,9 @@ pub enum Operation {
 }
 
 /// One request as the server saw it.
-#[derive(Clone, Debug)]
+///
+/// `Debug` leaves the headers out, which may hold tokens and signatures.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RequestLog {
     /// Which call it was, also when it was refused.
@@ -58,6 +61,20 @@ pub struct RequestLog {
     pub connection: u64,
     /// Whether a fault acted on it.
     pub fault: bool,
+}
+
+impl fmt::Debug for RequestLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestLog")
+            .field("operation", &self.operation)
+            .field("path", &self.path)
+            .field("part_number", &self.part_number)
+            .field("body_len", &self.body_len)
+            .field("status", &self.status)
+            .field("connection", &self.connection)
+            .field("fault", &self.fault)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RequestLog {

@@ -449,7 +449,6 @@ fn debug_of_no_public_type_shows_a_secret() {
 }
 
 #[test]
-#[ignore = "defect: Debug of LocalServer shows tokens and signatures, and every byte of every object"]
 fn debug_of_the_local_server_shows_neither_secrets_nor_objects() {
     let scene = secretive_scene(PART + 1);
     let upload = bucket(client(&scene.server).credentials(secretive()));
