@@ -6,13 +6,15 @@ use Operation::{
     CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, ListParts, PutObject, UploadPart,
 };
 use oss_upload::local_server::{Fault, Gate, LocalServer, Operation};
-use oss_upload::{Checkpoint, Client, ClientBuilder, Credentials, Error, ErrorKind, Uploaded};
+use oss_upload::{
+    Checkpoint, Client, ClientBuilder, Control, Credentials, Error, ErrorKind, UploadFile, Uploaded,
+};
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -60,7 +62,7 @@ impl Scene {
     }
 
     fn run_ok(&self, what: &str) -> Uploaded {
-        let uploaded = self.upload().run();
+        let uploaded = watched(self.upload());
         let uploaded = uploaded.unwrap_or_else(|why| panic!("{what}: {why}"));
         self.expect_done_but_for_orphans(&uploaded);
         uploaded
@@ -76,11 +78,28 @@ impl Scene {
     }
 
     fn run_err(&self, what: &str) -> Error {
-        let Err(error) = self.upload().run() else {
+        let Err(error) = watched(self.upload()) else {
             panic!("{what}: it succeeded")
         };
         error
     }
+}
+
+/// Runs an upload; one that hangs is cancelled, and the test fails instead of hanging too.
+fn watched(upload: UploadFile<'_>) -> Result<Uploaded, Error> {
+    let control = Control::new();
+    let (done, awaited) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let cancel = control.clone();
+        scope.spawn(move || {
+            if let Err(RecvTimeoutError::Timeout) = awaited.recv_timeout(WATCHDOG) {
+                cancel.cancel();
+            }
+        });
+        let ran = upload.control(&control).run();
+        drop(done);
+        ran
+    })
 }
 
 fn code(error: &Error) -> Option<&str> {
@@ -102,7 +121,8 @@ mod silence {
             ] {
                 let scene = Scene::with_parts(5).impatient();
                 let silent = scene.server.fault(fault.on(UploadPart).part(2).times(1));
-                let uploaded = scene.upload().routines(routines).run().expect("uploaded");
+                let upload = scene.upload().routines(routines);
+                let uploaded = watched(upload).expect("uploaded");
                 assert_eq!((silent.hits(), uploaded.retries), (1, 1), "{silent:?}");
                 scene.expect_done(&uploaded);
             }
@@ -121,7 +141,7 @@ mod silence {
                 let scene = Scene::on(server.expect("a port"), 17 << 20).impatient();
                 let silent = scene.server.fault(fault.on(UploadPart).part(2).times(1));
                 let upload = scene.upload().part_size(8 << 20).routines(routines);
-                let uploaded = upload.run().expect("uploaded");
+                let uploaded = watched(upload).expect("uploaded");
                 assert_eq!((silent.hits(), uploaded.retries), (1, 1), "{silent:?}");
                 scene.expect_done(&uploaded);
             }
@@ -164,7 +184,7 @@ mod silence {
             let slow = Fault::bandwidth(1 << 20).on(UploadPart);
             let slow = scene.server.fault(slow);
             let upload = scene.upload().part_size(1 << 20).routines(routines);
-            let uploaded = upload.run().expect("uploaded");
+            let uploaded = watched(upload).expect("uploaded");
             assert_eq!((slow.hits(), uploaded.retries), (4, 0));
             scene.expect_done(&uploaded);
         }
@@ -177,7 +197,7 @@ mod silence {
         let scene = Scene::on(server.expect("a port"), 3 * PART).impatient();
         let slow = Fault::bandwidth(100_000).on(UploadPart);
         let slow = scene.server.fault(slow);
-        let uploaded = scene.upload().routines(3).run().expect("uploaded");
+        let uploaded = watched(scene.upload().routines(3)).expect("uploaded");
         assert_eq!((slow.hits(), uploaded.retries), (3, 0));
         scene.expect_done(&uploaded);
     }
@@ -468,7 +488,7 @@ mod answers {
                  <NextPartNumberMarker>{marker}</NextPartNumberMarker></ListPartsResult>"
             );
             let still = Fault::answer(200, "application/xml", page).on(ListParts);
-            let still = scene.server.fault(still);
+            let still = scene.server.fault(still.times(50));
             let error = scene.run_err("the pages do not end");
             assert_eq!(error.kind(), ErrorKind::Transport);
             assert!(error.to_string().contains("lead nowhere"), "{error}");

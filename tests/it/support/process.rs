@@ -169,12 +169,10 @@ impl Running {
     }
 
     pub(crate) fn wait(mut self) -> Ran {
-        let ended = (
-            self.stdout.recv_timeout(WATCHDOG),
-            self.stderr.recv_timeout(WATCHDOG),
-        );
-        let (Ok(stdout), Ok(stderr)) = ended else {
-            let _ = self.child.kill();
+        // Both ends come together, with the process's.
+        let ended = self.stdout.recv_timeout(WATCHDOG);
+        let Some((stdout, stderr)) = ended.ok().zip(self.stderr.recv_timeout(WATCHDOG / 10).ok())
+        else {
             panic!("it hangs: {}", self.shown);
         };
         Ran {
