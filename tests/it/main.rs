@@ -1,6 +1,7 @@
 //! One binary, a module a promise; `support` is what they share.
 
 mod defects;
+mod examples;
 mod network;
 mod process;
 mod resume;

@@ -1,7 +1,8 @@
-//! The example `upload` as a process of its own: started, killed, interrupted, and what it printed.
+//! Examples as processes of their own: started, killed, interrupted, and what they printed.
 
 use super::{BUCKET, KEY, PART, Scene};
 use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, Gate, LocalServer};
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
@@ -15,10 +16,10 @@ use std::time::Duration;
 /// No test waits as long as this for anything. What takes longer hangs.
 pub(crate) const WATCHDOG: Duration = Duration::from_secs(30);
 
-/// The example's executable, built like this test: same profile, same target folder.
-fn executable() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
+/// An example's executable, built like this test: same profile, same target folder.
+fn executable(example: &str) -> &'static Path {
+    static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
         // TARGET/PROFILE/deps/it-HASH
         let test = env::current_exe().expect("the path of this test");
         let [profile_dir, target_dir] = [2, 3].map(|n| test.ancestors().nth(n).expect("a folder"));
@@ -35,7 +36,7 @@ fn executable() -> &'static Path {
             }
         }
         let built = cargo
-            .args(["build", "--all-features", "--example", "upload"])
+            .args(["build", "--all-features", "--examples"])
             .args([
                 "--message-format=json",
                 "--profile",
@@ -49,15 +50,17 @@ fn executable() -> &'static Path {
         let said = String::from_utf8_lossy(&built.stderr);
         assert!(
             built.status.success(),
-            "the example cannot be built: {said}"
+            "the examples cannot be built: {said}"
         );
         let messages = String::from_utf8_lossy(&built.stdout).into_owned();
-        let mut executables = messages.lines().filter_map(|line| {
+        let executables = messages.lines().filter_map(|line| {
             let message: serde_json::Value = serde_json::from_str(line).ok()?;
-            message["executable"].as_str().map(PathBuf::from)
+            let name = message["target"]["name"].as_str()?.to_owned();
+            Some((name, message["executable"].as_str()?.into()))
         });
-        executables.next_back().expect("cargo names the executable")
-    })
+        executables.collect()
+    });
+    built.get(example).expect("an example of this package")
 }
 
 /// A run of the program that is to be started.
@@ -65,9 +68,14 @@ fn executable() -> &'static Path {
 pub(crate) struct Program(Command);
 
 impl Program {
-    /// Without arguments, and without any variable of ours or of the machine's owner.
+    /// `upload`, without arguments.
     pub(crate) fn bare() -> Program {
-        let mut command = Command::new(executable());
+        Program::example("upload")
+    }
+
+    /// Without arguments, and without any variable of ours or of the machine's owner.
+    pub(crate) fn example(name: &str) -> Program {
+        let mut command = Command::new(executable(name));
         let foreign = |name: &OsString| {
             let name = name.to_string_lossy().to_ascii_uppercase();
             name.starts_with("OSS_") || name.ends_with("_PROXY")
@@ -114,6 +122,11 @@ impl Program {
     pub(crate) fn without_env(mut self, name: &str) -> Program {
         self.0.env_remove(name);
         self
+    }
+
+    /// For a program that is talked to while it runs.
+    pub(crate) fn into_command(self) -> Command {
+        self.0
     }
 
     pub(crate) fn start(mut self) -> Running {
