@@ -100,6 +100,11 @@ impl Failure {
         matches!(self, Failure::Service(error) if error.code() == code)
     }
 
+    /// Whether the same request may succeed at another time.
+    pub(crate) fn may_pass(&self, operation: Operation) -> bool {
+        judge(operation, self) != Verdict::Fatal
+    }
+
     /// What a request comes to that was told to stop.
     pub(crate) fn stopped() -> Failure {
         Failure::Transport(TransportError {

@@ -176,7 +176,9 @@ impl Arguments {
     fn remember(&mut self, checkpoint: Checkpoint) -> Result<(), Usage> {
         match self.checkpoint.replace(checkpoint) {
             None => Ok(()),
-            Some(_) => wrong("one checkpoint is enough".to_owned()),
+            Some(_) => wrong(
+                "only one of --checkpoint, --checkpoint-dir and --checkpoint-beside".to_owned(),
+            ),
         }
     }
 

@@ -45,7 +45,10 @@ pub(crate) fn read(answer: &Answer) -> Result<Page, Unreadable> {
         let next = match root.text("IsTruncated") {
             Some("true") => Some(root.number("NextPartNumberMarker")?),
             Some("false") => None,
-            other => return Err(format!("has {other:?} as <IsTruncated>")),
+            other => {
+                let said = other.unwrap_or_default();
+                return Err(format!("has `{said}` as <IsTruncated>"));
+            }
         };
         Ok(Page {
             parts: parts?,

@@ -151,9 +151,7 @@ impl Attempt<'_, '_> {
         let head = match self.calls.head_object(&self.job.stop()) {
             Ok(head) => head,
             // Not there, or not ours to look at: a fresh upload is always right and only costs.
-            Err(Failure::Service(error))
-                if (400..500).contains(&error.status()) && error.status() != 429 =>
-            {
+            Err(failure @ Failure::Service(_)) if !failure.may_pass(Operation::HeadObject) => {
                 return Ok(None);
             }
             Err(failure) => {

@@ -467,6 +467,28 @@ fn where_head_is_forbidden_too_a_vanished_upload_is_sent_again() {
 }
 
 #[test]
+fn a_head_that_fails_for_a_while_is_no_reason_to_send_all_again() {
+    for failing in [
+        (500, "InternalError"),
+        (400, "RequestTimeout"),
+        (429, "QpsLimitExceeded"),
+    ] {
+        let scene = Scene::with_parts(4);
+        let lost = Fault::lose_answer().on(Operation::CompleteMultipartUpload);
+        scene.server.fault(lost.times(1));
+        let failing = Fault::status(failing.0, failing.1).on(Operation::HeadObject);
+        let failing = scene.server.fault(failing);
+        let error = scene.upload().run().expect_err("HEAD keeps failing");
+        assert!(error.is_resumable(), "{error}");
+        failing.remove();
+        let uploaded = scene.upload().run().expect("it is there");
+        assert_eq!(uploaded.outcome, Outcome::AlreadyComplete);
+        assert_eq!(uploaded.bytes_sent, 0);
+        scene.expect_done(&uploaded);
+    }
+}
+
+#[test]
 fn another_object_of_the_same_length_is_not_taken_for_ours() {
     let scene = Scene::with_parts(4);
     scene.interrupt_after(4 - 1);
