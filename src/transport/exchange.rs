@@ -12,32 +12,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Rc<Exchange>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Rc<Exchange>> = RefCell::new(Exchange::idle());
 }
 
 #[derive(Debug)]
 pub(super) struct Exchange {
     stop: Arc<Stop>,
     /// How long no byte may move while sending, or between bytes of an answer.
-    pub(super) stall: Duration,
+    stall: Duration,
     /// How long the first byte of an answer may take.
     patience: Duration,
     /// A connection was made for this request; else it took one from the pool.
-    connected: Cell<bool>,
-    /// The peer closed its side, or reset, before the body was through.
-    peer_is_gone: Cell<bool>,
-    /// Something of the answer came.
-    answered: Cell<bool>,
+    pub(super) connected: Cell<bool>,
     /// The peer and we could not agree on TLS.
-    handshake_failed: Cell<bool>,
+    pub(super) handshake_failed: Cell<bool>,
+    /// The peer closed its side, or reset, before the body was through.
+    pub(super) peer_is_gone: Cell<bool>,
+    /// Something of the answer came. What came before the request belongs to a handshake.
+    pub(super) answered: Cell<bool>,
 }
 
-/// The exchange of this thread, if one is under way.
-#[derive(Clone, Debug)]
-pub(super) struct Current(Option<Rc<Exchange>>);
-
-pub(super) fn current() -> Current {
-    Current(CURRENT.with_borrow(Clone::clone))
+/// The exchange of this thread.
+pub(super) fn current() -> Rc<Exchange> {
+    CURRENT.with_borrow(Rc::clone)
 }
 
 impl Exchange {
@@ -47,30 +44,44 @@ impl Exchange {
             stall,
             patience,
             connected: Cell::new(false),
+            handshake_failed: Cell::new(false),
             peer_is_gone: Cell::new(false),
             answered: Cell::new(false),
-            handshake_failed: Cell::new(false),
         })
     }
 
-    /// Runs `send` with this as the thread's current exchange.
-    pub(super) fn during<T>(
-        self: &Rc<Exchange>,
-        send: impl FnOnce() -> Result<T, ureq::Error>,
-    ) -> Result<T, ureq::Error> {
-        struct Reset(Option<Rc<Exchange>>);
+    /// What a thread has that sends nothing.
+    fn idle() -> Rc<Exchange> {
+        Exchange::new(&Arc::default(), Duration::MAX, Duration::MAX)
+    }
+
+    /// Runs `send` with this as the thread's exchange.
+    pub(super) fn during<T>(self: &Rc<Exchange>, send: impl FnOnce() -> T) -> T {
+        struct Reset(Rc<Exchange>);
         impl Drop for Reset {
             fn drop(&mut self) {
-                CURRENT.set(self.0.take());
+                CURRENT.set(Rc::clone(&self.0));
             }
         }
-        let _reset = Reset(CURRENT.replace(Some(Rc::clone(self))));
+        let _reset = Reset(CURRENT.replace(Rc::clone(self)));
         send()
     }
 
-    /// Whether some of the body never left.
-    pub(super) fn peer_is_gone(&self) -> bool {
-        self.peer_is_gone.get()
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.is_set()
+    }
+
+    /// How long the next write may move nothing.
+    pub(super) fn write_silence(&self) -> Duration {
+        self.stall
+    }
+
+    /// How long the next read may bring nothing.
+    pub(super) fn read_silence(&self) -> Duration {
+        match self.answered.get() {
+            true => self.stall,
+            false => self.patience,
+        }
     }
 
     /// Turns ureq's error into ours.
@@ -127,65 +138,4 @@ fn is_closed(error: &io::Error) -> bool {
         error.kind(),
         BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof
     )
-}
-
-impl Current {
-    pub(super) fn is_stopped(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_some_and(|exchange| exchange.stop.is_set())
-    }
-
-    pub(super) fn peer_is_gone(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_some_and(|exchange| exchange.peer_is_gone.get())
-    }
-
-    pub(super) fn note_connected(&self) {
-        if let Some(exchange) = &self.0 {
-            exchange.connected.set(true);
-        }
-    }
-
-    pub(super) fn note_peer_is_gone(&self) {
-        if let Some(exchange) = &self.0 {
-            exchange.peer_is_gone.set(true);
-        }
-    }
-
-    /// What came before was a handshake, or belongs to another request.
-    pub(super) fn note_sending(&self) {
-        if let Some(exchange) = &self.0 {
-            exchange.answered.set(false);
-        }
-    }
-
-    pub(super) fn note_answered(&self) {
-        if let Some(exchange) = &self.0 {
-            exchange.answered.set(true);
-        }
-    }
-
-    pub(super) fn note_handshake_failed(&self) {
-        if let Some(exchange) = &self.0 {
-            exchange.handshake_failed.set(true);
-        }
-    }
-
-    /// How long the next write may move nothing.
-    pub(super) fn write_silence(&self) -> Duration {
-        self.0
-            .as_ref()
-            .map_or(Duration::MAX, |exchange| exchange.stall)
-    }
-
-    /// How long the next read may bring nothing.
-    pub(super) fn read_silence(&self) -> Duration {
-        let silence = |exchange: &Rc<Exchange>| match exchange.answered.get() {
-            true => exchange.stall,
-            false => exchange.patience,
-        };
-        self.0.as_ref().map_or(Duration::MAX, silence)
-    }
 }

@@ -13,6 +13,7 @@ use crate::stop::Stop;
 use exchange::Exchange;
 use std::fmt;
 use std::io::{self, Read};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::{HeaderName, HeaderValue};
@@ -88,7 +89,7 @@ impl Transport {
         let sent = exchange.during(|| self.run(url, request, signed));
         let answer = sent.map_err(|error| exchange.explain(error))?;
         // An error that came instead of taking the whole body is worth reading; success cannot be one.
-        if exchange.peer_is_gone() && answer.is_success() {
+        if exchange.peer_is_gone.get() && answer.is_success() {
             return Err(TransportError {
                 kind: TransportErrorKind::Broken,
                 what: "the server closed the connection before it had the whole body".to_owned(),
@@ -124,21 +125,20 @@ impl Transport {
                 headers.insert("content-length", HeaderValue::from(len));
             }
         }
-        let early = exchange::current();
         let (source, left): (&mut dyn Read, u64) = match &mut request.body {
             Body::Empty => {
                 return read_answer(self.agent.run(builder.body(())?)?, request.operation);
             }
             Body::Bytes(bytes) => {
-                let left = bytes.len() as u64;
-                (bytes, left)
+                let len = bytes.len() as u64;
+                (bytes, len)
             }
             Body::Reader { len, reader } => (reader, *len),
         };
         let mut paced = Paced {
             source,
             left,
-            early,
+            exchange: exchange::current(),
         };
         let body = SendBody::from_reader(&mut paced);
         let response = self.agent.run(builder.body(body)?)?;
@@ -197,7 +197,7 @@ fn read_answer(
 struct Paced<'a> {
     source: &'a mut dyn Read,
     left: u64,
-    early: exchange::Current,
+    exchange: Rc<Exchange>,
 }
 
 impl Read for Paced<'_> {
@@ -205,10 +205,10 @@ impl Read for Paced<'_> {
         let room = buffer
             .len()
             .min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        if self.early.is_stopped() {
+        if self.exchange.is_stopped() {
             return Err(io::Error::other("stopped"));
         }
-        let n = match self.early.peer_is_gone() {
+        let n = match self.exchange.peer_is_gone.get() {
             true => room,
             false => self.source.read(&mut buffer[..room])?,
         };

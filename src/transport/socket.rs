@@ -43,7 +43,7 @@ impl<In: Transport> Connector<In> for SocketConnector {
         }
         let stream = connect_to_any(details)?;
         let current = exchange::current();
-        current.note_connected();
+        current.connected.set(true);
         let beat = (current.write_silence() / BEATS).clamp(SHORTEST_BEAT, LONGEST_BEAT);
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(beat))?;
@@ -100,7 +100,7 @@ impl<In: Transport> Connector<In> for Handshake {
     ) -> Result<Option<Self::Out>, ureq::Error> {
         let secured = self.0.connect(details, chained);
         if secured.is_err() {
-            exchange::current().note_handshake_failed();
+            exchange::current().handshake_failed.set(true);
         }
         secured
     }
@@ -167,7 +167,7 @@ impl Transport for Socket {
             return Ok(());
         }
         let current = exchange::current();
-        current.note_sending();
+        current.answered.set(false);
         let mut left = &self.buffers.output()[..amount];
         let mut quiet = Quiet::now();
         while !left.is_empty() {
@@ -186,7 +186,7 @@ impl Transport for Socket {
                 Err(error) if is_gone(&error) => {
                     // It may have answered before it went: the answer decides, see `Paced`.
                     self.broken = true;
-                    current.note_peer_is_gone();
+                    current.peer_is_gone.set(true);
                     return Ok(());
                 }
                 Err(error) => return Err(error.into()),
@@ -205,7 +205,7 @@ impl Transport for Socket {
                     self.buffers.input_appended(n);
                     self.used = Instant::now();
                     if n > 0 {
-                        current.note_answered();
+                        current.answered.set(true);
                     }
                     return Ok(n > 0);
                 }

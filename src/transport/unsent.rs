@@ -21,8 +21,14 @@ mod system {
         SockRef::from(stream).set_tcp_notsent_lowat(LIMIT)
     }
 
-    /// Moves the mark until it is known between which two values the socket becomes writable.
     pub(super) fn measure(stream: &TcpStream) -> io::Result<u32> {
+        let measured = search(stream);
+        limit(stream)?;
+        measured
+    }
+
+    /// Moves the mark until it is known between which two values the socket becomes writable.
+    fn search(stream: &TcpStream) -> io::Result<u32> {
         let (mut below, mut above) = (0, 2 * LIMIT);
         while above - below > 1 {
             let mark = below + (above - below) / 2;
@@ -32,7 +38,6 @@ mod system {
                 false => below = mark,
             }
         }
-        limit(stream)?;
         // A socket is writable when less than half of the mark is unsent.
         Ok(below / 2)
     }
