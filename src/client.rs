@@ -178,9 +178,9 @@ impl ClientBuilder {
         }
         Ok(Client(Arc::new(Inner {
             signer: Signer::new(self.version, region, endpoint.product()),
-            endpoint,
             provider: self.provider,
-            transport: Transport::new(self.timeouts, &user_agent),
+            transport: Transport::new(self.timeouts, &user_agent, endpoint.is_loopback()),
+            endpoint,
             retry: self.retry,
             clock: Clock::default(),
         })))

@@ -72,6 +72,13 @@ impl Endpoint {
         })
     }
 
+    /// Whether it is on this machine, where no proxy leads.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let host = split_port(&self.authority).map_or("", |(host, _)| host);
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
     /// The region that the host's name tells, without the prefix `oss-`.
     pub(crate) fn region(&self) -> Option<&str> {
         self.region.as_deref()
@@ -269,6 +276,25 @@ mod tests {
         let cloud_box = parse("cb-123.cn-shenzhen.oss-cloudbox.aliyuncs.com");
         assert_eq!(cloud_box.region(), Some("cb-123"));
         assert_eq!(cloud_box.product(), "oss-cloudbox");
+    }
+
+    #[test]
+    fn this_machine_is_told_from_others() {
+        for here in [
+            "http://127.0.0.1:9000",
+            "http://127.1.2.3",
+            "localhost",
+            "http://[::1]:1",
+        ] {
+            assert!(parse(here).is_loopback(), "{here}");
+        }
+        for elsewhere in [
+            "http://10.0.0.1",
+            "oss-cn-hangzhou.aliyuncs.com",
+            "localhost.example.com",
+        ] {
+            assert!(!parse(elsewhere).is_loopback(), "{elsewhere}");
+        }
     }
 
     #[test]

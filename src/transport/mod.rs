@@ -51,8 +51,11 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(timeouts: Timeouts, user_agent: &str) -> Transport {
+    /// Proxies come from the environment (`HTTPS_PROXY`, `NO_PROXY` …), as everywhere; `direct` asks for none.
+    pub(crate) fn new(timeouts: Timeouts, user_agent: &str, direct: bool) -> Transport {
+        let proxy = ureq::Proxy::try_from_env().filter(|_| !direct);
         let config = Agent::config_builder()
+            .proxy(proxy)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)

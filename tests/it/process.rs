@@ -715,6 +715,17 @@ fn a_checkpoint_may_lie_in_a_folder_or_beside_the_file() {
 }
 
 #[test]
+fn no_proxy_is_asked_for_a_server_on_this_machine() {
+    let scene = Scene::with_len(1);
+    // Nobody listens there: a request that went that way would fail.
+    let nowhere = "http://127.0.0.1:1";
+    let program = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"]
+        .into_iter()
+        .fold(scene.program(), |program, name| program.env(name, nowhere));
+    program.run().expect_code(0);
+}
+
+#[test]
 fn endpoint_and_region_may_come_from_the_environment() {
     let scene = Scene::with_parts(3);
     let program = || {

@@ -129,7 +129,7 @@ fn d08_a_resume_in_another_time_zone_is_a_resume() {
     let scene = Scene::with_parts(4);
     scene.interrupt_after(2);
     let mut child = child::command(&scene, module_path!(), test);
-    let output = child.env("TZ", "XXX-12:30").output().expect("started");
+    let output = child.env("TZ", "NST-12:30").output().expect("started");
     assert!(output.status.success(), "{output:?}");
     assert_eq!(scene.parts_sent(), [3, 4]);
     assert_eq!(scene.server.pending_uploads(), []);
