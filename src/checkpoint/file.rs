@@ -60,6 +60,8 @@ impl<S: Storage> Journal<S> {
         push_frame(&mut bytes, &header);
         self.latched(|storage| {
             storage.truncate(0)?;
+            // Else a disk that reorders could put the new header in front of an old upload's parts.
+            storage.sync()?;
             storage.append(&bytes)?;
             storage.sync()
         })

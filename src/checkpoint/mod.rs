@@ -1,6 +1,8 @@
 #![doc = include_str!("FORMAT.md")]
 
 pub(crate) mod file;
+#[cfg(test)]
+mod power_loss;
 pub(crate) mod record;
 pub(crate) mod scan;
 pub(crate) mod writer;

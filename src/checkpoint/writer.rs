@@ -126,7 +126,7 @@ mod tests {
         let memory = journal.into_storage();
         assert_eq!(
             (recorded, memory.appends, memory.syncs),
-            (1000, 1 + 4, 1 + 1)
+            (1000, 1 + 4, 2 + 1)
         );
         let found = scan(&memory.bytes);
         assert_eq!((found.end, found.parts.len()), (End::Clean, 1000));
