@@ -7,12 +7,12 @@ use super::outcome::RestartReason;
 use super::plan::{Part, Plan};
 use super::progress::Phase;
 use super::record::Found;
-use super::resume::Parts;
+use super::resume::{Judgement, Parts};
 use super::run::State;
 use super::sending::{Sending, Trouble};
 use super::source::{ReadFailure, Source};
 use crate::error::{Error, ErrorKind};
-use crate::part::PartNumber;
+use crate::part::{DonePart, PartNumber};
 use crate::protocol::Operation;
 use crate::protocol::complete::Completed;
 use crate::retry::Failure;
@@ -102,7 +102,12 @@ impl<'r, 'a> Attempt<'r, 'a> {
     }
 
     fn put(&mut self, found: &Found) -> Result<Object, Ended> {
-        if let Some(reason) = self.useless(found) {
+        if let Some(judgement) = self.judge_found(found) {
+            let reason = match judgement {
+                Judgement::Discard(reason) => reason,
+                // The same file with the same part size: it cannot have had more than one part.
+                Judgement::Continue | Judgement::Prove => RestartReason::PartSizeChanged,
+            };
             self.state.discard(self.job, found.header.as_ref(), reason);
         }
         let part = self
@@ -230,8 +235,8 @@ impl<'r, 'a> Attempt<'r, 'a> {
             trouble: OnceLock::new(),
         };
         let parts = &mut open.parts;
-        let recorded = |done: crate::part::DonePart| {
-            progress.add_done(plan.part(done.number).map_or(0, |part| part.len));
+        let recorded = |done: DonePart| {
+            progress.add_done(plan.part_len(done.number));
             parts.insert(done.number, done);
         };
         let look_on = || observer(&progress.snapshot());
@@ -251,11 +256,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
             Trouble::Request(number, failure) => self.job.part_failed(number, failure).into(),
             Trouble::Read(error) => self.unreadable(error).into(),
             Trouble::Changed => Ended::Again(RestartReason::FileChanged),
-            Trouble::Record(error) => self
-                .state
-                .record
-                .error("writing the checkpoint", error)
-                .into(),
+            Trouble::Record(error) => self.state.record.write_failed(error).into(),
             Trouble::Panicked => self.job.panicked().into(),
             Trouble::NoThread(error) => {
                 let why = format!("no thread for the checkpoint: {error}");

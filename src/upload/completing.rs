@@ -8,7 +8,7 @@ use super::resume::{Parts, reconcile};
 use super::source::{Change, Source};
 use crate::crc64;
 use crate::error::ErrorKind;
-use crate::part::PartNumber;
+use crate::part::{DonePart, PartNumber};
 use crate::protocol::complete::{self, Completed};
 use crate::protocol::{Operation, ServiceError};
 use crate::retry::Failure;
@@ -128,8 +128,8 @@ impl Attempt<'_, '_> {
 
     /// The checksum of the whole file, from those of its parts.
     fn fold(&self, parts: &Parts) -> u64 {
-        let len = |number: &PartNumber| self.plan.part(*number).map_or(0, |part| part.len);
-        crc64::fold(parts.iter().map(|(number, part)| (part.crc64, len(number))))
+        let parts = parts.values();
+        crc64::fold(parts.map(|part| (part.crc64, self.plan.part_len(part.number))))
     }
 
     /// The server does not know the upload: either it is complete, which the object itself proves, or it is gone.
@@ -138,7 +138,6 @@ impl Attempt<'_, '_> {
         let settled = self.find_object(&open.parts);
         match settled {
             Ok(Some((stored, crc64))) => {
-                self.state.record.forget_upload();
                 Ended::Complete(Box::new(self.object(open, stored, crc64, was_complete)))
             }
             Ok(None) => Ended::Again(RestartReason::UploadGone),
@@ -179,14 +178,12 @@ impl Attempt<'_, '_> {
                 let Some(etag) = head.object.etag.clone() else {
                     return Ok(None);
                 };
-                all.insert(
+                let part = DonePart {
                     number,
-                    crate::part::DonePart {
-                        number,
-                        etag,
-                        crc64,
-                    },
-                );
+                    etag,
+                    crc64,
+                };
+                all.insert(number, part);
             }
         }
         let crc64 = self.fold(&all);
@@ -221,10 +218,9 @@ impl Attempt<'_, '_> {
         self.state.record.lose(&lost)?;
         for number in lost {
             open.parts.remove(&number);
-            let len = self.plan.part(number).map_or(0, |part| part.len);
-            self.job
-                .progress
-                .take_back(len, open.resumed.remove(&number));
+            let was_resumed = open.resumed.remove(&number);
+            let len = self.plan.part_len(number);
+            self.job.progress.take_back(len, was_resumed);
         }
         Ok(())
     }

@@ -36,6 +36,12 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// How the file is to be cut.
+    pub(super) fn plan(&self, source: &Source) -> Result<Plan, Error> {
+        Plan::new(source.identity().len, self.part_size)
+            .map_err(|why| self.error(ErrorKind::Options, why))
+    }
+
     pub(super) fn calls(&self) -> Calls<'_> {
         Calls {
             bucket: self.bucket,

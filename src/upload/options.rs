@@ -47,18 +47,27 @@ impl ObjectHeaders {
     }
 
     fn add(&mut self, name: String, value: String) {
-        let pair = || (name.clone(), value.clone());
-        let wanted = wanted_by(&name);
-        for (wants, headers) in [
-            (wanted.initiate, &mut self.initiate),
-            (wanted.upload_part, &mut self.upload_part),
-            (wanted.complete, &mut self.complete),
-            (wanted.other, &mut self.other),
-            (true, &mut self.put),
-        ] {
-            if wants {
-                headers.push(pair());
+        for headers in self.carriers(&name) {
+            headers.push((name.clone(), value.clone()));
+        }
+        self.put.push((name, value));
+    }
+
+    /// Which requests carry a header, PutObject apart, which carries each.
+    fn carriers(&mut self, name: &str) -> Vec<&mut Headers> {
+        match name {
+            "x-oss-request-payer" => vec![
+                &mut self.initiate,
+                &mut self.upload_part,
+                &mut self.complete,
+                &mut self.other,
+            ],
+            "x-oss-forbid-overwrite" => vec![&mut self.initiate, &mut self.complete],
+            "x-oss-object-acl" | "x-oss-callback" | "x-oss-callback-var" => {
+                vec![&mut self.complete]
             }
+            "x-oss-traffic-limit" => vec![&mut self.upload_part],
+            _ => vec![&mut self.initiate],
         }
     }
 
@@ -78,30 +87,6 @@ impl ObjectHeaders {
         self.complete
             .iter()
             .any(|(name, _)| name == "x-oss-callback")
-    }
-}
-
-struct WantedBy {
-    initiate: bool,
-    upload_part: bool,
-    complete: bool,
-    other: bool,
-}
-
-/// Which requests carry a header; PutObject carries each.
-fn wanted_by(name: &str) -> WantedBy {
-    let [initiate, upload_part, complete, other] = match name {
-        "x-oss-request-payer" => [true, true, true, true],
-        "x-oss-forbid-overwrite" => [true, false, true, false],
-        "x-oss-object-acl" | "x-oss-callback" | "x-oss-callback-var" => [false, false, true, false],
-        "x-oss-traffic-limit" => [false, true, false, false],
-        _ => [true, false, false, false],
-    };
-    WantedBy {
-        initiate,
-        upload_part,
-        complete,
-        other,
     }
 }
 

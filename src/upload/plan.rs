@@ -74,6 +74,11 @@ impl Plan {
             .filter_map(|number| self.part(number))
     }
 
+    /// How long a part is; nothing when the file has no such part.
+    pub(crate) fn part_len(&self, number: PartNumber) -> u64 {
+        self.part(number).map_or(0, |part| part.len)
+    }
+
     /// `None` when the file has no such part.
     pub(crate) fn part(&self, number: PartNumber) -> Option<Part> {
         let offset = u64::from(number.get() - 1) * self.part_size;

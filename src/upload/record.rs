@@ -78,9 +78,7 @@ impl RunRecord {
 
     /// Begins the record of a new upload, in place of whatever the file held; it is on the disk on return.
     pub(super) fn begin(&mut self, header: &Header) -> Result<(), Error> {
-        self.write("writing the checkpoint", |journal| {
-            journal.begin(Record::Header(Box::new(header.clone())))
-        })?;
+        self.write(|journal| journal.begin(Record::Header(Box::new(header.clone()))))?;
         self.upload_id = self.journal.is_some().then(|| header.upload_id.clone());
         Ok(())
     }
@@ -101,21 +99,21 @@ impl RunRecord {
         if records.is_empty() {
             return Ok(());
         }
-        self.write("writing the checkpoint", |journal| journal.append(records))
+        self.write(|journal| journal.append(records))
     }
 
     fn write(
         &mut self,
-        doing: &str,
         write: impl FnOnce(&mut Journal<CheckpointFile>) -> io::Result<()>,
     ) -> Result<(), Error> {
         match &mut self.journal {
             None => Ok(()),
-            Some(journal) => write(journal).map_err(|error| self.error(doing, error)),
+            Some(journal) => write(journal).map_err(|error| self.write_failed(error)),
         }
     }
 
-    pub(super) fn error(&self, doing: &str, error: io::Error) -> Error {
+    pub(super) fn write_failed(&self, error: io::Error) -> Error {
+        let doing = "writing the checkpoint";
         Error::io(ErrorKind::Checkpoint, doing, &self.path, error)
     }
 

@@ -24,14 +24,6 @@ pub(crate) enum Judgement {
 
 /// Compares a recorded upload with the one that is asked for. The upload id of `asked` does not matter.
 pub(crate) fn judge(recorded: &Header, asked: &Header, prove_always: bool) -> Judgement {
-    let target = |h: &Header| {
-        (
-            h.endpoint.clone(),
-            h.bucket.clone(),
-            h.key.clone(),
-            h.path.clone(),
-        )
-    };
     if target(recorded) != target(asked) {
         return Judgement::Discard(RestartReason::OtherTarget);
     }
@@ -42,6 +34,11 @@ pub(crate) fn judge(recorded: &Header, asked: &Header, prove_always: bool) -> Ju
         return Judgement::Discard(RestartReason::OptionsChanged);
     }
     judge_file(&recorded.identity, &asked.identity, prove_always)
+}
+
+/// What is uploaded where.
+fn target(header: &Header) -> (&str, &str, &str, &[u8]) {
+    (&header.endpoint, &header.bucket, &header.key, &header.path)
 }
 
 fn judge_file(recorded: &FileIdentity, now: &FileIdentity, prove_always: bool) -> Judgement {

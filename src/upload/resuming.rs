@@ -13,39 +13,36 @@ use crate::retry::Failure;
 use std::collections::BTreeSet;
 
 impl Attempt<'_, '_> {
-    /// Why what was found is of no use, whatever the server has of it.
-    pub(super) fn useless(&self, found: &Found) -> Option<RestartReason> {
+    /// What to make of what was found, before the server is asked; `None` when nothing was.
+    pub(super) fn judge_found(&self, found: &Found) -> Option<Judgement> {
         if found.damaged {
-            return Some(RestartReason::CheckpointDamaged);
+            return Some(Judgement::Discard(RestartReason::CheckpointDamaged));
         }
         let header = found.header.as_ref()?;
         let asked = self.job.header(self.source, self.plan, String::new());
-        match judge(header, &asked, false) {
-            Judgement::Discard(reason) => Some(reason),
-            // The same file with the same part size: it cannot have had more than one part.
-            _ if self.plan.n_parts() == 1 => Some(RestartReason::PartSizeChanged),
-            _ => None,
-        }
+        Some(judge(header, &asked, self.job.verify == Verify::Content))
     }
 
     /// The recorded upload with its finished parts; `None` when there is none to go on with.
     pub(super) fn resume(&mut self, found: Found) -> Result<Option<Open>, Ended> {
-        if let Some(reason) = self.useless(&found) {
+        let Some(judgement) = self.judge_found(&found) else {
+            return Ok(None);
+        };
+        let recorded = within(found.parts, self.plan);
+        let discard = match judgement {
+            Judgement::Discard(reason) => Some(reason),
+            Judgement::Prove if !self.proved(self.source, &recorded)? => {
+                Some(RestartReason::FileChanged)
+            }
+            Judgement::Prove | Judgement::Continue => None,
+        };
+        if let Some(reason) = discard {
             self.state.discard(self.job, found.header.as_ref(), reason);
             return Ok(None);
         }
         let Some(header) = found.header else {
             return Ok(None);
         };
-        let recorded = within(found.parts, self.plan);
-        let asked = self.job.header(self.source, self.plan, String::new());
-        let prove_always = self.job.verify == Verify::Content;
-        let prove = judge(&header, &asked, prove_always) == Judgement::Prove;
-        if prove && !self.proved(self.source, &recorded)? {
-            self.state
-                .discard(self.job, Some(&header), RestartReason::FileChanged);
-            return Ok(None);
-        }
         let mut open = Open {
             upload_id: header.upload_id,
             parts: recorded,
@@ -121,10 +118,7 @@ impl Attempt<'_, '_> {
 
     fn count_resumed(&mut self, open: &mut Open) {
         for number in open.parts.keys() {
-            let part = self.plan.part(*number);
-            self.job
-                .progress
-                .add_resumed(part.map_or(0, |part| part.len));
+            self.job.progress.add_resumed(self.plan.part_len(*number));
         }
         open.resumed = open.parts.keys().copied().collect();
         log::debug!(

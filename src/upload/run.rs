@@ -6,7 +6,6 @@ use super::crew::Crew;
 use super::job::Job;
 use super::options::ObjectHeaders;
 use super::outcome::{Outcome, RestartReason, Uploaded};
-use super::plan::Plan;
 use super::progress::{Phase, Progress};
 use super::record::{Found, RunRecord};
 use super::source::Source;
@@ -72,8 +71,7 @@ fn prepare(
         started: Instant::now(),
     };
     let source = Source::open(&job.path)?;
-    Plan::new(source.identity().len, job.part_size)
-        .map_err(|why| job.error(ErrorKind::Options, why))?;
+    job.plan(&source)?;
     let (record, found) = match upload.checkpoint {
         None => (RunRecord::none(), Found::default()),
         Some(checkpoint) => {
@@ -124,8 +122,7 @@ fn attempts(job: &Job<'_>, state: &mut State<'_>, source: Source) -> Result<Obje
 }
 
 fn attempt(job: &Job<'_>, state: &mut State<'_>, source: &Source) -> Result<Object, Ended> {
-    let plan = Plan::new(source.identity().len, job.part_size)
-        .map_err(|why| job.error(ErrorKind::Options, why))?;
+    let plan = job.plan(source)?;
     job.progress.begin(plan.file_len(), plan.n_parts());
     state.show(job)?;
     let crew = Crew::new(job.routines.min(plan.n_parts().into()))?;
