@@ -49,11 +49,7 @@ fn gaps_and_the_short_last_part_are_no_obstacle() {
     scene.upload().run().expect_err("part 2 is refused");
     assert_eq!(scene.parts_sent(), [2]);
     scene.server.forget_requests();
-    scene.server.fault(
-        Fault::deny()
-            .on(Operation::CompleteMultipartUpload)
-            .times(1),
-    );
+    scene.once(Fault::deny(), Operation::CompleteMultipartUpload);
     scene.upload().run().expect_err("Complete is refused");
     assert_eq!(scene.parts_sent(), [2, 5]);
     scene.server.forget_requests();
@@ -258,29 +254,22 @@ fn a_part_that_the_server_lost_or_has_differently_is_sent_again() {
     scene.expect_done(&uploaded);
 }
 
+/// Part 3 meets the fault and, when it is sent again, a refusal: the run ends without having recorded it.
+fn interrupt_at_part_3(scene: &Scene, fault: Fault) {
+    let of_part_3 = |fault: Fault| fault.on(Operation::UploadPart).part(3).times(1);
+    scene.server.fault(of_part_3(fault));
+    scene.server.fault(of_part_3(Fault::deny().nth(2)));
+    let interrupted = scene.upload().run();
+    interrupted.expect_err("part 3 is refused the second time");
+    scene.server.clear_faults();
+    scene.server.forget_requests();
+}
+
 #[test]
 fn a_part_that_only_the_server_knows_is_adopted_when_its_bytes_are_ours() {
     let scene = Scene::with_parts(4);
     // Part 3 is stored, but no answer says so: it is not in the record.
-    scene.server.fault(
-        Fault::lose_answer()
-            .on(Operation::UploadPart)
-            .part(3)
-            .times(1),
-    );
-    scene.server.fault(
-        Fault::deny()
-            .on(Operation::UploadPart)
-            .part(3)
-            .nth(2)
-            .times(1),
-    );
-    scene
-        .upload()
-        .run()
-        .expect_err("part 3 is refused the second time");
-    scene.server.clear_faults();
-    scene.server.forget_requests();
+    interrupt_at_part_3(&scene, Fault::lose_answer());
     let uploaded = scene.upload().run().expect("resumed");
     assert_eq!(uploaded.parts_resumed(), 3);
     assert_eq!(scene.parts_sent(), [4]);
@@ -291,25 +280,7 @@ fn a_part_that_only_the_server_knows_is_adopted_when_its_bytes_are_ours() {
 fn a_part_that_only_the_server_knows_is_not_adopted_when_its_bytes_are_others() {
     let scene = Scene::with_parts(4);
     // What arrives as part 3 is damaged: stored with other bytes, and never recorded.
-    scene.server.fault(
-        Fault::flip_byte(9)
-            .on(Operation::UploadPart)
-            .part(3)
-            .times(1),
-    );
-    scene.server.fault(
-        Fault::deny()
-            .on(Operation::UploadPart)
-            .part(3)
-            .nth(2)
-            .times(1),
-    );
-    scene
-        .upload()
-        .run()
-        .expect_err("part 3 is refused the second time");
-    scene.server.clear_faults();
-    scene.server.forget_requests();
+    interrupt_at_part_3(&scene, Fault::flip_byte(9));
     let uploaded = scene.upload().run().expect("resumed");
     assert_eq!(uploaded.parts_resumed(), 2);
     assert_eq!(scene.parts_sent(), [3, 4]);
@@ -422,11 +393,7 @@ fn a_lost_answer_to_complete_is_settled_by_the_object() {
 #[test]
 fn a_complete_that_succeeded_in_an_earlier_run_is_found_done() {
     let scene = Scene::with_parts(4);
-    scene.server.fault(
-        Fault::lose_answer()
-            .on(Operation::CompleteMultipartUpload)
-            .times(1),
-    );
+    scene.once(Fault::lose_answer(), Operation::CompleteMultipartUpload);
     scene.server.fault(
         Fault::deny()
             .on(Operation::CompleteMultipartUpload)
@@ -448,11 +415,7 @@ fn a_complete_that_succeeded_in_an_earlier_run_is_found_done() {
 #[test]
 fn where_head_is_forbidden_too_a_vanished_upload_is_sent_again() {
     let scene = Scene::with_parts(4);
-    scene.server.fault(
-        Fault::lose_answer()
-            .on(Operation::CompleteMultipartUpload)
-            .times(1),
-    );
+    scene.once(Fault::lose_answer(), Operation::CompleteMultipartUpload);
     scene.server.fault(Fault::deny().on(Operation::HeadObject));
     let uploaded = scene
         .upload()
@@ -503,11 +466,7 @@ fn another_object_of_the_same_length_is_not_taken_for_ours() {
 #[test]
 fn complete_with_a_lost_part_lists_repairs_and_completes() {
     let scene = Scene::with_parts(5);
-    scene.server.fault(
-        Fault::lose_part(2)
-            .on(Operation::CompleteMultipartUpload)
-            .times(1),
-    );
+    scene.once(Fault::lose_part(2), Operation::CompleteMultipartUpload);
     let uploaded = scene.upload().run().expect("repaired");
     assert_eq!(scene.parts_sent(), [1, 2, 3, 4, 5, 2]);
     assert_eq!(scene.server.count(Operation::InitiateMultipartUpload), 1);
@@ -519,11 +478,7 @@ fn complete_with_a_lost_part_lists_repairs_and_completes() {
 fn where_listing_is_forbidden_complete_itself_names_the_lost_part() {
     let scene = Scene::with_parts(5);
     scene.server.fault(Fault::deny().on(Operation::ListParts));
-    scene.server.fault(
-        Fault::lose_part(2)
-            .on(Operation::CompleteMultipartUpload)
-            .times(1),
-    );
+    scene.once(Fault::lose_part(2), Operation::CompleteMultipartUpload);
     let uploaded = scene.upload().run().expect("repaired");
     assert_eq!(scene.parts_sent(), [1, 2, 3, 4, 5, 2]);
     scene.expect_done(&uploaded);
@@ -545,14 +500,8 @@ fn a_lost_answer_does_not_make_our_own_object_a_conflict() {
     // The strict server looks for the object before it looks for the upload when it is told not to overwrite.
     for n_parts in [1, 4] {
         let scene = Scene::with_parts(n_parts);
-        scene
-            .server
-            .fault(Fault::lose_answer().on(Operation::PutObject).times(1));
-        scene.server.fault(
-            Fault::lose_answer()
-                .on(Operation::CompleteMultipartUpload)
-                .times(1),
-        );
+        scene.once(Fault::lose_answer(), Operation::PutObject);
+        scene.once(Fault::lose_answer(), Operation::CompleteMultipartUpload);
         let conflict = || Fault::status(409, "FileAlreadyExists");
         scene
             .server

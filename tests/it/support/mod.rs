@@ -80,6 +80,11 @@ impl Scene {
         self.bucket.upload_file(KEY, &self.file).part_size(PART)
     }
 
+    /// Something goes wrong with the first such request, once.
+    pub(crate) fn once(&self, fault: Fault, operation: Operation) {
+        self.server.fault(fault.on(operation).times(1));
+    }
+
     /// Runs an upload that ends for good after so many parts, and leaves its state behind.
     pub(crate) fn interrupt_after(&self, n_parts: u32) -> Error {
         let denied = self.server.fault(
