@@ -2,6 +2,7 @@
 
 use super::record::{MAGIC, Record, push_frame};
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -13,13 +14,45 @@ const MAX_LEN: u64 = 64 << 20;
 const MAX_OPENINGS: usize = 100;
 
 /// Where frames go: the seam for tests that let a disk fail or forget.
-pub(crate) trait Storage: Send {
+pub(crate) trait Storage: Send + fmt::Debug {
     /// Writes all of it behind what is there.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Returns when everything appended is on the disk.
     fn sync(&mut self) -> io::Result<()>;
     /// Cuts everything behind `len` off; the next append goes there.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
+    /// Puts this in place of all that is there, on the disk on return. Whatever happens meanwhile, the old or the new is
+    /// there, whole.
+    fn replace(&mut self, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// A checkpoint's file, as a run sees it: locked as long as this lives.
+pub(crate) trait Disk: Storage {
+    /// All bytes, from the start; nothing but one byte too many when there are more than any checkpoint has.
+    fn read(&mut self) -> io::Result<Vec<u8>>;
+    /// Whether the path still names this file: somebody may have removed or replaced it.
+    fn is_in_place(&self) -> io::Result<bool>;
+    /// Whether this file and that path are one and the same.
+    fn is_same_file(&self, other: &Path) -> io::Result<bool>;
+    /// Renames a file that is not ours to a free name, which is returned, and opens a new one in its place.
+    fn set_aside(&mut self) -> Result<PathBuf, OpenError>;
+    /// Removes the file while its lock is held, unless the name belongs to another file by now.
+    fn delete(&mut self) -> io::Result<()>;
+}
+
+impl<S: Storage + ?Sized> Storage for Box<S> {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        (**self).append(bytes)
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        (**self).sync()
+    }
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        (**self).truncate(len)
+    }
+    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
+        (**self).replace(bytes)
+    }
 }
 
 /// Appends frames, and refuses to go on after a failure: nobody knows what reached the disk.
@@ -54,17 +87,13 @@ impl<S: Storage> Journal<S> {
         self.latched(|storage| storage.truncate(valid_len))
     }
 
-    /// Empties the file and begins it anew with a header, which is on the disk on return.
-    pub(crate) fn begin(&mut self, header: Record) -> io::Result<()> {
+    /// Begins the file anew with a header and what belongs to it, which is on the disk on return.
+    pub(crate) fn begin(&mut self, records: &[Record]) -> io::Result<()> {
         let mut bytes = MAGIC.to_vec();
-        push_frame(&mut bytes, &header);
-        self.latched(|storage| {
-            storage.truncate(0)?;
-            // Else a disk that reorders could put the new header in front of an old upload's parts.
-            storage.sync()?;
-            storage.append(&bytes)?;
-            storage.sync()
-        })
+        for record in records {
+            push_frame(&mut bytes, record);
+        }
+        self.latched(|storage| storage.replace(&bytes))
     }
 
     fn latched(&mut self, act: impl FnOnce(&mut S) -> io::Result<()>) -> io::Result<()> {
@@ -76,6 +105,10 @@ impl<S: Storage> Journal<S> {
         let done = act(&mut self.storage);
         self.failed = done.is_err();
         done
+    }
+
+    pub(crate) fn storage(&self) -> &S {
+        &self.storage
     }
 
     pub(crate) fn into_storage(self) -> S {
@@ -97,7 +130,7 @@ impl From<io::Error> for OpenError {
     }
 }
 
-/// A checkpoint's file, locked as long as this lives.
+/// A checkpoint's file in a folder.
 #[derive(Debug)]
 pub(crate) struct CheckpointFile {
     file: File,
@@ -113,51 +146,75 @@ impl CheckpointFile {
             if !file.metadata()?.is_file() {
                 return Err(io::Error::other("not a regular file").into());
             }
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(OpenError::Busy),
-                Err(TryLockError::Error(error)) => return Err(error.into()),
-            }
+            lock(&file)?;
             // Its owner may just have finished and deleted it: then we hold the lock of a file without a name.
             if names(path, &file)? {
-                return Ok(CheckpointFile {
-                    file,
-                    path: path.to_owned(),
-                    directory_synced: false,
-                });
+                return Ok(CheckpointFile::locked(file, path));
             }
         }
         Err(io::Error::other("it is deleted as fast as it is created").into())
     }
 
-    /// All bytes, from the start; nothing but one byte too many when there are more than any checkpoint has.
-    pub(crate) fn read(&mut self) -> io::Result<Vec<u8>> {
+    fn locked(file: File, path: &Path) -> CheckpointFile {
+        CheckpointFile {
+            file,
+            path: path.to_owned(),
+            directory_synced: false,
+        }
+    }
+
+    /// A locked file that has these bytes and takes the place of this one.
+    fn successor(&self, bytes: &[u8]) -> io::Result<CheckpointFile> {
+        let mut new = tempfile::Builder::new()
+            .prefix(".checkpoint-")
+            .tempfile_in(folder_of(&self.path))?;
+        new.as_file().try_lock()?;
+        new.write_all(bytes)?;
+        new.as_file().sync_all()?;
+        let file = new.persist(&self.path).map_err(|error| error.error)?;
+        Ok(CheckpointFile::locked(file, &self.path))
+    }
+}
+
+fn lock(file: &File) -> Result<(), OpenError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Busy),
+        Err(TryLockError::Error(error)) => {
+            let why = format!("it cannot be locked ({error}): put it on a disk that knows locks");
+            Err(io::Error::new(error.kind(), why).into())
+        }
+    }
+}
+
+impl Disk for CheckpointFile {
+    fn read(&mut self) -> io::Result<Vec<u8>> {
         self.file.seek(SeekFrom::Start(0))?;
         let mut bytes = vec![];
         (&self.file).take(MAX_LEN + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// Renames a file that is not ours to a free name, and opens a new one in its place.
-    pub(crate) fn set_aside(self) -> Result<(CheckpointFile, PathBuf), OpenError> {
-        let aside = free_name(&self.path);
-        fs::rename(&self.path, &aside)?;
-        let path = self.path.clone();
-        drop(self);
-        Ok((CheckpointFile::open(&path)?, aside))
+    fn is_in_place(&self) -> io::Result<bool> {
+        names(&self.path, &self.file)
     }
 
-    /// Removes the file while its lock is held, unless the name belongs to another file by now.
-    pub(crate) fn delete(self) -> io::Result<()> {
-        match names(&self.path, &self.file)? {
+    fn is_same_file(&self, other: &Path) -> io::Result<bool> {
+        names(other, &self.file)
+    }
+
+    fn set_aside(&mut self) -> Result<PathBuf, OpenError> {
+        let aside = free_name(&self.path);
+        fs::rename(&self.path, &aside)?;
+        *self = CheckpointFile::open(&self.path)?;
+        Ok(aside)
+    }
+
+    fn delete(&mut self) -> io::Result<()> {
+        match self.is_in_place()? {
             true => fs::remove_file(&self.path),
             false => Ok(()),
         }
-    }
-
-    /// Whether this file and that path are one and the same.
-    pub(crate) fn is_same_file(&self, other: &Path) -> io::Result<bool> {
-        names(other, &self.file)
     }
 }
 
@@ -177,10 +234,10 @@ impl Storage for CheckpointFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()?;
+        self.file.sync_data().map_err(cannot_sync)?;
         // A file whose name is not on the disk is lost with the power, however well it was synced itself.
         if !self.directory_synced {
-            sync_directory_of(&self.path)?;
+            sync_directory(folder_of(&self.path)).map_err(cannot_sync)?;
             self.directory_synced = true;
         }
         Ok(())
@@ -189,6 +246,17 @@ impl Storage for CheckpointFile {
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         self.file.set_len(len)?;
         self.file.seek(SeekFrom::Start(len)).map(drop)
+    }
+
+    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // Where nothing can be lost, no other file is needed.
+        if self.file.metadata()?.len() == 0 || !self.is_in_place()? {
+            self.truncate(0)?;
+            self.append(bytes)?;
+        } else {
+            *self = self.successor(bytes)?;
+        }
+        self.sync()
     }
 }
 
@@ -223,17 +291,31 @@ fn names(path: &Path, file: &File) -> io::Result<bool> {
     }
 }
 
-#[cfg(unix)]
-fn sync_directory_of(path: &Path) -> io::Result<()> {
+fn cannot_sync(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => {
+            let why = format!("it cannot be synced ({error}): put it on a disk that can do that");
+            io::Error::new(error.kind(), why)
+        }
+        _ => error,
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
     let parent = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
-    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+    parent.unwrap_or(Path::new("."))
+}
+
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// Folders cannot be opened as files elsewhere; the system journals names itself.
 #[cfg(not(unix))]
-fn sync_directory_of(_path: &Path) -> io::Result<()> {
+fn sync_directory(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -265,7 +347,7 @@ mod tests {
     #[test]
     fn a_second_opener_is_refused_until_the_first_is_done() {
         let (_dir, path) = temp();
-        let first = CheckpointFile::open(&path).expect("opened");
+        let mut first = CheckpointFile::open(&path).expect("opened");
         assert!(matches!(CheckpointFile::open(&path), Err(OpenError::Busy)));
         first.delete().expect("deleted");
         assert!(!path.exists());
@@ -277,7 +359,7 @@ mod tests {
     #[test]
     fn another_file_under_the_same_name_is_not_deleted() {
         let (_dir, path) = temp();
-        let ours = CheckpointFile::open(&path).expect("opened");
+        let mut ours = CheckpointFile::open(&path).expect("opened");
         fs::remove_file(&path).expect("removed");
         fs::write(&path, "theirs").expect("written");
         ours.delete().expect("nothing to do");
@@ -289,13 +371,13 @@ mod tests {
         let (_dir, path) = temp();
         for n in 1..3 {
             fs::write(&path, format!("diary {n}")).expect("written");
-            let file = CheckpointFile::open(&path).expect("opened");
-            let (mut fresh, aside) = file.set_aside().expect("set aside");
+            let mut file = CheckpointFile::open(&path).expect("opened");
+            let aside = file.set_aside().expect("set aside");
             assert_eq!(
                 fs::read_to_string(aside).expect("kept"),
                 format!("diary {n}")
             );
-            assert_eq!(fresh.read().expect("read"), b"");
+            assert_eq!(file.read().expect("read"), b"");
         }
     }
 
@@ -323,7 +405,41 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn a_fresh_start_takes_the_old_ones_place_at_once_and_stays_locked() {
+        let (dir, path) = temp();
+        let mut file = CheckpointFile::open(&path).expect("opened");
+        file.replace(b"first").expect("written");
+        let mut old = File::open(&path).expect("there");
+        file.replace(b"the second, which is longer")
+            .expect("written");
+        file.append(b", and more").expect("appended");
+
+        let mut before = String::new();
+        old.read_to_string(&mut before).expect("readable");
+        assert_eq!(before, "first", "the old file is not written to");
+        let now = fs::read_to_string(&path).expect("there");
+        assert_eq!(now, "the second, which is longer, and more");
+        assert!(matches!(CheckpointFile::open(&path), Err(OpenError::Busy)));
+        assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 1);
+        drop(file);
+        CheckpointFile::open(&path).expect("the lock ends with its holder");
+    }
+
+    #[test]
+    fn what_took_the_place_of_a_checkpoint_is_not_overwritten() {
+        let (_dir, path) = temp();
+        let mut file = CheckpointFile::open(&path).expect("opened");
+        file.replace(b"first").expect("written");
+        fs::remove_file(&path).expect("removed");
+        fs::write(&path, "theirs").expect("written");
+        file.replace(b"second").expect("written");
+        assert!(!file.is_in_place().expect("known"));
+        assert_eq!(fs::read(&path).expect("still there"), b"theirs");
+    }
+
     /// Fails at the n-th call.
+    #[derive(Debug)]
     struct Failing(usize);
 
     impl Failing {
@@ -346,6 +462,9 @@ mod tests {
         fn truncate(&mut self, _: u64) -> io::Result<()> {
             self.call()
         }
+        fn replace(&mut self, _: &[u8]) -> io::Result<()> {
+            self.call()
+        }
     }
 
     #[test]
@@ -353,7 +472,7 @@ mod tests {
         for n in 1..=4 {
             let mut journal = Journal::new(Failing(n));
             let results = [
-                journal.cut(0),
+                journal.begin(&[]),
                 journal.append(&[]),
                 journal.sync(),
                 journal.cut(0),

@@ -13,10 +13,12 @@ enum Act {
     Append(Vec<u8>),
     Sync,
     Truncate(u64),
+    /// A new file, synced, took the name.
+    Rename(Vec<u8>),
 }
 
 /// A disk that can say later what it was asked to do.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Remembering(Vec<Act>);
 
 impl Storage for Remembering {
@@ -32,6 +34,14 @@ impl Storage for Remembering {
         self.0.push(Act::Truncate(len));
         Ok(())
     }
+    /// As `CheckpointFile` does it.
+    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self.0.is_empty() {
+            true => self.append(bytes)?,
+            false => self.0.push(Act::Rename(bytes.to_vec())),
+        }
+        self.sync()
+    }
 }
 
 fn part(number: u16) -> DonePart {
@@ -42,14 +52,18 @@ fn part(number: u16) -> DonePart {
     }
 }
 
-/// An upload that records its parts one by one and then begins anew, as when the file changed.
+/// An upload that records its parts one by one and then begins anew, as when the file changed and the old upload could not
+/// be aborted.
 fn acts() -> Vec<Act> {
     let mut journal = Journal::new(Remembering::default());
+    let mut owed = vec![];
     for upload in 0..2_u16 {
         let mut header = Header::sample();
         header.upload_id = format!("upload {upload}");
-        let begun = journal.begin(Record::Header(Box::new(header)));
-        begun.expect("begun");
+        let mut records = vec![Record::Header(Box::new(header.clone()))];
+        records.extend(owed.iter().cloned().map(Record::Owed));
+        journal.begin(&records).expect("begun");
+        owed.push(header.owed());
         // All within a second: the writer syncs at the end only.
         for number in 1..=4 {
             let record = Record::PartDone(part(upload * 10 + number));
@@ -57,7 +71,23 @@ fn acts() -> Vec<Act> {
         }
         journal.sync().expect("synced");
     }
-    journal.into_storage().0
+    let mut disk = journal.into_storage();
+    let whole = Disk::after(&disk.0).len as u64;
+    disk.append(&[7; TORN]).expect("torn");
+    resume(Journal::new(disk), whole).0
+}
+
+/// A frame of which only the beginning was written.
+const TORN: usize = 10;
+
+/// The next run, which drops what a kill left half-written, and records one more part.
+fn resume(mut journal: Journal<Remembering>, whole: u64) -> Remembering {
+    journal.cut(whole).expect("cut");
+    journal.sync().expect("synced");
+    let record = Record::PartDone(part(15));
+    journal.append(&[record]).expect("written");
+    journal.sync().expect("synced");
+    journal.into_storage()
 }
 
 /// Bytes that must be there after a power cut, and pieces written since, each at its place.
@@ -83,6 +113,13 @@ impl Disk {
                     disk.len = usize::try_from(*len).expect("short");
                     disk.since.clear();
                     disk.cut = true;
+                }
+                Act::Rename(bytes) => {
+                    disk = Disk {
+                        synced: bytes.clone(),
+                        len: bytes.len(),
+                        ..Disk::default()
+                    };
                 }
                 Act::Sync => {
                     disk.synced = disk.with(|_| Piece::Whole, true);
@@ -127,16 +164,19 @@ enum Piece {
     Torn(usize),
 }
 
-/// Whatever is believed was acknowledged, and belongs to the upload that the header names.
-fn check(bytes: &[u8], what: &str) {
+/// Whatever is believed was acknowledged, and belongs to the upload that the header names. No upload that had `begun` is
+/// forgotten.
+fn check(bytes: &[u8], begun: bool, what: &str) {
     let found = scan(bytes);
-    if matches!(found.end, End::Damaged | End::Foreign) {
-        return;
-    }
     let upload = match &found.header {
-        None => return assert!(found.parts.is_empty(), "{what}"),
+        None => return assert!(found.parts.is_empty() && !begun, "{what}"),
         Some(header) => u16::from(header.upload_id == "upload 1"),
     };
+    let owed: Vec<_> = found.owed.iter().map(|owed| &*owed.upload_id).collect();
+    assert_eq!(owed, ["upload 0"][..usize::from(upload)], "{what}");
+    if found.end == End::Damaged {
+        return;
+    }
     for (number, believed) in &found.parts {
         assert_eq!(
             number.get() / 10,
@@ -153,6 +193,8 @@ fn no_memory_of_a_disk_makes_a_part_of_nothing_or_of_another_upload() {
     let mut tried = 0;
     for n in 0..=acts.len() {
         let disk = Disk::after(&acts[..n]);
+        // The header is the first append, and the first sync is its.
+        let begun = n >= 2;
         for cut in [false, true] {
             for fates in 0..4_usize.pow(disk.since.len().min(4) as u32) {
                 let fate = |i: usize| match fates / 4_usize.pow(i.min(3) as u32) % 4 {
@@ -161,16 +203,15 @@ fn no_memory_of_a_disk_makes_a_part_of_nothing_or_of_another_upload() {
                     2 => Piece::Zeros,
                     _ => Piece::Torn(20),
                 };
-                check(
-                    &disk.with(fate, cut),
-                    &format!("{n} acts, fates {fates}, cut {cut}"),
-                );
+                let what = format!("{n} acts, fates {fates}, cut {cut}");
+                check(&disk.with(fate, cut), begun, &what);
                 tried += 1;
             }
             let last = disk.since.last().map_or(0, |(_, bytes)| bytes.len());
             for kept in 0..=last {
                 let torn = disk.with(|_| Piece::Torn(kept), cut);
-                check(&torn, &format!("{n} acts, torn at {kept}, cut {cut}"));
+                let what = format!("{n} acts, torn at {kept}, cut {cut}");
+                check(&torn, begun, &what);
                 tried += 1;
             }
         }
@@ -186,13 +227,14 @@ fn what_was_synced_is_remembered() {
         if !disk.cut && disk.since.is_empty() && n > 0 {
             let found = scan(&disk.with(|_| Piece::Lost, false));
             assert_eq!(found.end, End::Clean, "{n} acts");
-            let begun = acts[..n]
+            let renamed = acts[..n]
                 .iter()
-                .rposition(|act| matches!(act, Act::Truncate(_)));
-            let since = acts[begun.unwrap_or(0)..n].iter();
-            let appended = since.filter(|act| matches!(act, Act::Append(_))).count();
-            // The first is the header.
-            assert_eq!(found.parts.len(), appended.saturating_sub(1), "{n} acts");
+                .rposition(|act| matches!(act, Act::Rename(_)));
+            // The very first append is the header.
+            let since = acts[renamed.unwrap_or(0) + 1..n].iter();
+            let frame = |act: &&Act| matches!(act, Act::Append(bytes) if bytes.len() > TORN);
+            let appended = since.filter(frame).count();
+            assert_eq!(found.parts.len(), appended, "{n} acts");
         }
     }
 }

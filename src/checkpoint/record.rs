@@ -41,6 +41,27 @@ pub(crate) struct Header {
     pub(crate) options: [u8; 32],
 }
 
+/// An upload of no use any more that could not be aborted yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Owed {
+    pub(crate) endpoint: String,
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+    pub(crate) upload_id: String,
+}
+
+impl Header {
+    /// The upload it tells of, when nobody will continue it.
+    pub(crate) fn owed(&self) -> Owed {
+        Owed {
+            endpoint: self.endpoint.clone(),
+            bucket: self.bucket.clone(),
+            key: self.key.clone(),
+            upload_id: self.upload_id.clone(),
+        }
+    }
+}
+
 #[cfg(test)]
 impl Header {
     /// A small one for tests.
@@ -70,6 +91,7 @@ pub(crate) enum Record {
     Header(Box<Header>),
     PartDone(DonePart),
     PartLost(PartNumber),
+    Owed(Owed),
 }
 
 /// The records as they are laid out. Variants and fields are never reordered.
@@ -84,6 +106,7 @@ enum Layout {
     PartLost {
         number: u16,
     },
+    Owed(Owed),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,6 +130,7 @@ impl From<&Record> for Layout {
             Record::PartLost(number) => Layout::PartLost {
                 number: number.get(),
             },
+            Record::Owed(owed) => Layout::Owed(owed.clone()),
         }
     }
 }
@@ -129,6 +153,7 @@ impl Layout {
                 crc64,
             }),
             Layout::PartLost { number } => Record::PartLost(PartNumber::new(number)?),
+            Layout::Owed(owed) => Record::Owed(owed),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Reading a checkpoint: what its bytes say, and where they end. No side effects.
 
-use super::record::{FRAME_HEAD, Header, MAGIC, MAX_PAYLOAD, Record, checksum, decode};
+use super::record::{FRAME_HEAD, Header, MAGIC, MAX_PAYLOAD, Owed, Record, checksum, decode};
 use crate::part::{DonePart, PartNumber};
 use std::collections::BTreeMap;
 
@@ -22,6 +22,7 @@ pub(crate) enum End {
 pub(crate) struct Scan {
     pub(crate) header: Option<Header>,
     pub(crate) parts: BTreeMap<PartNumber, DonePart>,
+    pub(crate) owed: Vec<Owed>,
     /// Bytes, counted from the start, that hold the magic and intact frames.
     pub(crate) valid_len: u64,
     pub(crate) end: End,
@@ -31,6 +32,7 @@ pub(crate) fn scan(bytes: &[u8]) -> Scan {
     let mut found = Scan {
         header: None,
         parts: BTreeMap::new(),
+        owed: vec![],
         valid_len: 0,
         end: End::CutShort,
     };
@@ -76,6 +78,7 @@ impl Scan {
             (Record::PartLost(number), true) => {
                 self.parts.remove(&number);
             }
+            (Record::Owed(owed), true) => self.owed.push(owed),
             _ => return false,
         }
         true
@@ -165,9 +168,19 @@ mod tests {
         }
     }
 
+    fn owed() -> Owed {
+        Owed {
+            endpoint: "http://127.0.0.1:9000".to_owned(),
+            bucket: "another-bucket".to_owned(),
+            key: "old/key".to_owned(),
+            upload_id: "0004B9895DBBB6EC98E36A7C1B2D3E50".to_owned(),
+        }
+    }
+
     fn sample() -> (Vec<Record>, Vec<u8>) {
         let records = vec![
             Record::Header(Box::new(header())),
+            Record::Owed(owed()),
             done(1, "1A0F81547E5BA2E9C4A4B94A74731993"),
             done(10_000, "DDD151E78EF9F976E3E80A227AF56180"),
             done(300, "not-an-md5-10"),
@@ -199,6 +212,7 @@ mod tests {
         let found = scan(golden);
         assert_eq!(found.end, End::Clean);
         assert_eq!(found.header, Some(header()));
+        assert_eq!(found.owed, [owed()]);
         let kept: Vec<u16> = found.parts.keys().map(|n| n.get()).collect();
         assert_eq!(kept, [300, 10_000]);
         assert_eq!(found.valid_len, golden.len() as u64);
@@ -309,7 +323,7 @@ mod tests {
         assert_eq!(framed(&[2, 1, 0]), End::Damaged, "a byte too many");
         assert_eq!(framed(&[2, 0]), End::Damaged, "part 0");
         assert_eq!(framed(&[2, 251, 0x11, 0x27]), End::Damaged, "part 10,001");
-        assert_eq!(framed(&[3, 1]), End::Damaged, "an unknown record");
+        assert_eq!(framed(&[4, 1]), End::Damaged, "an unknown record");
         assert_eq!(framed(&[]), End::Damaged, "no record");
         let endless = [0, 253, 255, 255, 255, 255, 255, 255, 255, 255];
         assert_eq!(framed(&endless), End::Damaged, "a text of 2^64 bytes");

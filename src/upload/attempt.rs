@@ -177,11 +177,12 @@ impl<'r, 'a> Attempt<'r, 'a> {
         let keep = match &ended {
             Ok(_) | Err(Ended::Complete(_)) => return ended,
             Err(Ended::Again(_)) => false,
+            // Of an upload that is to be abandoned nothing more is needed, but that is for the end of the run.
             Err(Ended::Failed(_)) => self.state.record.upload_id().is_some(),
         };
         match open.used_up {
             _ if keep => {}
-            true => self.state.record.forget_upload(),
+            true => drop(self.state.record.forget_upload()),
             false => self.abort(&open.upload_id),
         }
         ended
@@ -195,7 +196,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
         })?;
         log::debug!(target: "oss_upload::upload", "began upload {}", upload_id.escape_debug());
         let header = self.job.header(self.source, self.plan, upload_id.clone());
-        if let Err(error) = self.state.record.begin(&header) {
+        if let Err(error) = self.state.record.begin(&header, &self.state.owed) {
             self.abort(&upload_id);
             return Err(error.into());
         }
@@ -208,8 +209,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
     }
 
     fn abort(&mut self, upload_id: &str) {
-        let job = self.job;
-        self.state.abort(job, job.bucket, &job.key, upload_id);
+        self.state.abort(self.job, self.job.owed(upload_id));
     }
 
     /// Sends the parts that the upload does not have yet.

@@ -17,13 +17,10 @@ use crate::retry::{Failure, Next, RetryPolicy, Tries};
 use crate::stop::Stop;
 use crate::transport::TransportErrorKind;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Aborting is a courtesy to the bill: it does not hold the caller up for longer than this.
-const ABORT_WITHIN: Duration = Duration::from_secs(20);
-
-/// A cancelled caller waits even less.
-const ABORT_CANCELLED_WITHIN: Duration = Duration::from_millis(700);
+/// How often an upload is aborted that keeps having parts.
+const MAX_ABORTS: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Calls<'a> {
@@ -168,43 +165,6 @@ impl Calls<'_> {
         })
     }
 
-    /// Aborts an upload, of this key or of another; `false` when it may still be there.
-    ///
-    /// A part that was in flight may be stored after an abort, so it is repeated until the server knows no such upload.
-    pub(super) fn abort(
-        bucket: &Bucket,
-        key: &str,
-        upload_id: &str,
-        headers: &[(String, String)],
-        cancelled: bool,
-    ) -> bool {
-        let (within, attempts) = match cancelled {
-            true => (ABORT_CANCELLED_WITHIN, 2),
-            false => (ABORT_WITHIN, 4),
-        };
-        let stop = Arc::new(Stop::within(within));
-        let policy = bucket.client().retry_policy().clone();
-        for _ in 0..attempts {
-            let operation = Operation::AbortMultipartUpload;
-            let once = || bucket.exchange(abort::request(key, upload_id, headers), &stop);
-            match repeat(&policy, operation, &stop, Instant::now(), once, || {}) {
-                Ok(_) => {}
-                Err(failure) if failure.is_service("NoSuchUpload") => return true,
-                Err(failure) => {
-                    log::warn!(
-                        target: "oss_upload::upload",
-                        "upload {upload_id} of {}/{} could not be aborted, its parts are billed until it is: {failure}",
-                        bucket.name(),
-                        key.escape_debug()
-                    );
-                    return false;
-                }
-            }
-        }
-        // Every abort was granted; a server that keeps granting keeps nothing.
-        true
-    }
-
     fn exchange(&self, request: Request<'_>, stop: &Arc<Stop>) -> Result<Answer, Failure> {
         self.bucket.exchange(request, stop)
     }
@@ -220,6 +180,74 @@ impl Calls<'_> {
             self.progress.add_retry();
         })
     }
+}
+
+/// Aborts an upload, of this key or of another; `false` when it may still be there.
+///
+/// A part that was in flight may be stored after an abort, so it is repeated until ListParts finds none.
+pub(super) fn abort(
+    bucket: &Bucket,
+    key: &str,
+    upload_id: &str,
+    headers: &[(String, String)],
+    stop: &Arc<Stop>,
+) -> bool {
+    let aborted = repeat_abort(bucket, key, upload_id, headers, stop);
+    if let Err(why) = &aborted {
+        log::warn!(
+            target: "oss_upload::upload",
+            "upload {} of {}/{} could not be aborted, its parts are billed until it is: {why}",
+            upload_id.escape_debug(),
+            bucket.name(),
+            key.escape_debug()
+        );
+    }
+    aborted.is_ok()
+}
+
+fn repeat_abort(
+    bucket: &Bucket,
+    key: &str,
+    upload_id: &str,
+    headers: &[(String, String)],
+    stop: &Arc<Stop>,
+) -> Result<(), String> {
+    let mut left = 0;
+    for _ in 0..MAX_ABORTS {
+        match call(bucket, stop, || abort::request(key, upload_id, headers)) {
+            Ok(_) => {}
+            Err(failure) if failure.is_service("NoSuchUpload") => return Ok(()),
+            Err(failure) => return Err(failure.to_string()),
+        }
+        let listed = call(bucket, stop, || {
+            list_parts::request(key, upload_id, "0", headers)
+        });
+        left = match listed.and_then(|answer| Ok(list_parts::read(&answer)?)) {
+            Ok(page) if page.parts.is_empty() => return Ok(()),
+            Ok(page) => page.parts.len(),
+            Err(failure) if failure.is_service("NoSuchUpload") => return Ok(()),
+            // Nobody tells; the next abort may.
+            Err(failure) if failure.is_service("AccessDenied") => 0,
+            Err(failure) => return Err(failure.to_string()),
+        };
+    }
+    match left {
+        // A server that keeps granting keeps nothing.
+        0 => Ok(()),
+        _ => Err(format!("after {MAX_ABORTS} times it still has parts")),
+    }
+}
+
+/// One call outside of a run's progress, repeated where that may help.
+fn call<'r>(
+    bucket: &Bucket,
+    stop: &Arc<Stop>,
+    request: impl Fn() -> Request<'r>,
+) -> Result<Answer, Failure> {
+    let policy = bucket.client().retry_policy();
+    let operation = request().operation;
+    let once = || bucket.exchange(request(), stop);
+    repeat(policy, operation, stop, Instant::now(), once, || {})
 }
 
 /// An error that may hold a failure of a request.

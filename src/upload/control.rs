@@ -16,8 +16,17 @@ pub struct Control(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    cancelled: bool,
+    wish: Wish,
     running: Vec<Weak<Stop>>,
+}
+
+/// What the caller wants, each more than the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Wish {
+    #[default]
+    Run,
+    Cancel,
+    Abandon,
 }
 
 impl Control {
@@ -33,23 +42,44 @@ impl Control {
     /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled). A cancelled control stays so: uploads that are given
     /// it later end at once.
     pub fn cancel(&self) {
+        self.end(Wish::Cancel);
+    }
+
+    /// Ends the uploads as [`cancel`](Self::cancel) does, and keeps nothing: what they sent is aborted, again until the
+    /// server has no part left, and the checkpoint is deleted.
+    ///
+    /// [`run`](crate::UploadFile::run) returns [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) when that is done, or
+    /// after 20 seconds. An upload that could not be aborted by then is [named](crate::Error::left_behind), and the
+    /// checkpoint stays to remember it.
+    pub fn abandon(&self) {
+        self.end(Wish::Abandon);
+    }
+
+    fn end(&self, wish: Wish) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.cancelled = true;
+        inner.wish = inner.wish.max(wish);
         for stop in inner.running.drain(..).filter_map(|stop| stop.upgrade()) {
             stop.set();
         }
     }
 
-    /// Whether [`cancel`](Self::cancel) was called.
+    fn wish(&self) -> Wish {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).wish
+    }
+
+    /// Whether [`cancel`](Self::cancel) or [`abandon`](Self::abandon) was called.
     pub fn is_cancelled(&self) -> bool {
-        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.cancelled
+        self.wish() >= Wish::Cancel
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.wish() == Wish::Abandon
     }
 
     /// From now on, cancelling sets this flag too.
     pub(crate) fn attach(&self, stop: &Arc<Stop>) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.cancelled {
+        if inner.wish >= Wish::Cancel {
             stop.set();
         }
         inner.running.retain(|running| running.strong_count() > 0);
@@ -69,5 +99,15 @@ mod tests {
         control.clone().cancel();
         control.attach(&after);
         assert!(before.is_set() && after.is_set());
+    }
+
+    #[test]
+    fn who_abandons_does_not_take_it_back_by_cancelling() {
+        let control = Control::new();
+        control.cancel();
+        assert!(control.is_cancelled() && !control.is_abandoned());
+        control.abandon();
+        control.cancel();
+        assert!(control.is_cancelled() && control.is_abandoned());
     }
 }

@@ -1,13 +1,13 @@
 //! What stays the same over a whole run.
 
-use super::calls::Calls;
+use super::calls::{Calls, abort};
 use super::control::Control;
 use super::options::ObjectHeaders;
 use super::plan::Plan;
 use super::progress::Progress;
 use super::source::Source;
 use super::{OnChange, Verify};
-use crate::checkpoint::record::Header;
+use crate::checkpoint::record::{Header, Owed};
 use crate::client::Bucket;
 use crate::error::{Error, ErrorKind};
 use crate::part::PartNumber;
@@ -17,7 +17,13 @@ use crate::stop::Stop;
 use crate::transport::TransportErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Aborting is a courtesy to the bill: it does not hold the caller up for longer than this.
+const ABORT_WITHIN: Duration = Duration::from_secs(20);
+
+/// A cancelled caller waits even less.
+const ABORT_CANCELLED_WITHIN: Duration = Duration::from_millis(700);
 
 #[derive(Debug)]
 pub(super) struct Job<'a> {
@@ -70,6 +76,48 @@ impl Job<'_> {
             identity: *source.identity(),
             part_size: plan.part_size(),
             options: self.headers.digest(),
+        }
+    }
+
+    /// An upload begun by this job, when nobody will continue it.
+    pub(super) fn owed(&self, upload_id: &str) -> Owed {
+        Owed {
+            endpoint: self.bucket.client().endpoint().to_string(),
+            bucket: self.bucket.name().to_owned(),
+            key: self.key.clone(),
+            upload_id: upload_id.to_owned(),
+        }
+    }
+
+    /// Aborts an upload wherever this client can reach it; `false` when it may still be there.
+    pub(super) fn abort(&self, owed: &Owed, stop: &Arc<Stop>) -> bool {
+        let client = self.bucket.client();
+        let here = owed.endpoint == client.endpoint().to_string();
+        match client.bucket(owed.bucket.as_str()) {
+            Ok(bucket) if here => abort(
+                &bucket,
+                &owed.key,
+                &owed.upload_id,
+                &self.headers.other,
+                stop,
+            ),
+            _ => {
+                log::warn!(
+                    target: "oss_upload::upload",
+                    "upload {} was begun at {}: its parts are billed there until it is aborted",
+                    owed.upload_id.escape_debug(),
+                    owed.endpoint.escape_debug()
+                );
+                false
+            }
+        }
+    }
+
+    /// How long aborting may hold the caller up.
+    pub(super) fn abort_within(&self) -> Duration {
+        match self.control.is_cancelled() && !self.control.is_abandoned() {
+            true => ABORT_CANCELLED_WITHIN,
+            false => ABORT_WITHIN,
         }
     }
 

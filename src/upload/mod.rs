@@ -22,6 +22,7 @@ pub use outcome::{Outcome, RestartReason, Uploaded};
 pub use progress::{Phase, Snapshot};
 
 use crate::checkpoint::Checkpoint;
+use crate::checkpoint::file::{CheckpointFile, Disk, OpenError};
 use crate::client::Bucket;
 use crate::endpoint;
 use crate::error::Error;
@@ -29,7 +30,7 @@ use crate::protocol::META_PREFIX;
 use options::ObjectHeaders;
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How many routines one upload may have.
 const ROUTINES: RangeInclusive<usize> = 1..=100;
@@ -90,7 +91,11 @@ pub struct UploadFile<'a> {
     on_change: OnChange,
     control: Control,
     observer: Observer<'a>,
+    /// Opens and locks the checkpoint: the seam for tests that let a disk fail.
+    open_disk: OpenDisk<'a>,
 }
+
+type OpenDisk<'a> = Box<dyn Fn(&Path) -> Result<Box<dyn Disk>, OpenError> + Send + 'a>;
 
 type Observer<'a> = Box<dyn FnMut(&Snapshot) + Send + 'a>;
 
@@ -113,6 +118,7 @@ impl Bucket {
             on_change: OnChange::default(),
             control: Control::new(),
             observer: Box::new(|_| {}),
+            open_disk: Box::new(|path| Ok(Box::new(CheckpointFile::open(path)?))),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The checkpoint of one run: opened before the first request, deleted after the last.
 
 use super::resume::Parts;
-use crate::checkpoint::file::{CheckpointFile, Journal, OpenError};
-use crate::checkpoint::record::{Header, Record};
-use crate::checkpoint::scan::{End, scan};
+use crate::checkpoint::file::{Disk, Journal, OpenError};
+use crate::checkpoint::record::{Header, Owed, Record};
+use crate::checkpoint::scan::{End, Scan, scan};
 use crate::error::{Error, ErrorKind};
 use crate::part::{DonePart, PartNumber};
 use std::io;
@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 /// A run's record; it does nothing when no checkpoint was asked for.
 #[derive(Debug)]
 pub(super) struct RunRecord {
-    journal: Option<Journal<CheckpointFile>>,
+    journal: Option<Journal<Box<dyn Disk>>>,
     path: PathBuf,
     /// The upload on the server that the file tells of.
-    upload_id: Option<String>,
+    upload: Option<Owed>,
 }
 
 /// What a checkpoint held when it was opened.
@@ -23,6 +23,7 @@ pub(super) struct RunRecord {
 pub(super) struct Found {
     pub(super) header: Option<Header>,
     pub(super) parts: Parts,
+    pub(super) owed: Vec<Owed>,
     /// The file was damaged, so that only the upload id of `header` is of use.
     pub(super) damaged: bool,
 }
@@ -32,54 +33,49 @@ impl RunRecord {
         RunRecord {
             journal: None,
             path: PathBuf::new(),
-            upload_id: None,
+            upload: None,
         }
     }
 
-    /// Opens, locks and reads the checkpoint. Proves on the way that it can be written.
-    pub(super) fn open(path: &Path, source: &Path) -> Result<(RunRecord, Found), Error> {
-        let file = open_file(path, source)?;
-        RunRecord::read(file, path).map_err(|error| open_failed(path, error))
-    }
-
-    fn read(mut file: CheckpointFile, path: &Path) -> Result<(RunRecord, Found), OpenError> {
-        let scanned = scan(&file.read()?);
-        if scanned.end == End::Foreign {
-            let aside;
-            (file, aside) = file.set_aside()?;
-            log::warn!(
-                target: "oss_upload::checkpoint",
-                "`{}` is not a checkpoint: kept as `{}`",
-                path.display(),
-                aside.display()
-            );
+    /// Reads a checkpoint that was opened. Proves on the way that it can be written and synced.
+    pub(super) fn open(
+        opened: Result<Box<dyn Disk>, OpenError>,
+        path: &Path,
+        source: &Path,
+    ) -> Result<(RunRecord, Found), Error> {
+        let failed = |error| open_failed(path, error);
+        let mut disk = opened.map_err(failed)?;
+        check_not_the_source(&*disk, path, source)?;
+        let scanned = read(&mut *disk, path).map_err(failed)?;
+        let mut journal = Journal::new(disk);
+        if let Err(error) = prove(&mut journal, &scanned) {
+            if scanned.valid_len == 0 && scanned.end == End::Clean {
+                // Nothing was in it, so nothing is left.
+                let _ = journal.into_storage().delete();
+            }
+            return Err(failed(error.into()));
         }
-        let mut journal = Journal::new(file);
-        let damaged = matches!(scanned.end, End::Damaged | End::Foreign);
-        if !damaged {
-            // What a crash left half-written is dropped, so that new frames follow the last intact one.
-            journal.cut(scanned.valid_len)?;
-        }
+        let damaged = is_damaged(&scanned);
         let record = RunRecord {
             journal: Some(journal),
             path: path.to_owned(),
-            upload_id: scanned
-                .header
-                .as_ref()
-                .map(|header| header.upload_id.clone()),
+            upload: scanned.header.as_ref().map(Header::owed),
         };
         let found = Found {
             header: scanned.header,
             parts: if damaged { Parts::new() } else { scanned.parts },
+            owed: scanned.owed,
             damaged,
         };
         Ok((record, found))
     }
 
     /// Begins the record of a new upload, in place of whatever the file held; it is on the disk on return.
-    pub(super) fn begin(&mut self, header: &Header) -> Result<(), Error> {
-        self.write(|journal| journal.begin(Record::Header(Box::new(header.clone()))))?;
-        self.upload_id = self.journal.is_some().then(|| header.upload_id.clone());
+    pub(super) fn begin(&mut self, header: &Header, owed: &[Owed]) -> Result<(), Error> {
+        let mut records = vec![Record::Header(Box::new(header.clone()))];
+        records.extend(owed.iter().cloned().map(Record::Owed));
+        self.write(|journal| journal.begin(&records))?;
+        self.upload = self.journal.is_some().then(|| header.owed());
         Ok(())
     }
 
@@ -104,7 +100,7 @@ impl RunRecord {
 
     fn write(
         &mut self,
-        write: impl FnOnce(&mut Journal<CheckpointFile>) -> io::Result<()>,
+        write: impl FnOnce(&mut Journal<Box<dyn Disk>>) -> io::Result<()>,
     ) -> Result<(), Error> {
         match &mut self.journal {
             None => Ok(()),
@@ -118,26 +114,30 @@ impl RunRecord {
     }
 
     /// For the writer, which appends finished parts.
-    pub(super) fn journal(&mut self) -> Option<&mut Journal<CheckpointFile>> {
+    pub(super) fn journal(&mut self) -> Option<&mut Journal<Box<dyn Disk>>> {
         self.journal.as_mut()
     }
 
     /// The upload it tells of was aborted, or is complete.
-    pub(super) fn forget_upload(&mut self) {
-        self.upload_id = None;
+    pub(super) fn forget_upload(&mut self) -> Option<Owed> {
+        self.upload.take()
     }
 
-    /// The upload that the next run can continue.
+    /// The upload that the next run can continue, as long as it will find the file.
     pub(super) fn upload_id(&self) -> Option<&str> {
-        self.upload_id.as_deref()
+        let there = |journal: &Journal<Box<dyn Disk>>| journal.storage().is_in_place();
+        match self.journal.as_ref().map(there) {
+            None | Some(Ok(false)) => None,
+            Some(_) => self.upload.as_ref().map(|upload| &*upload.upload_id),
+        }
     }
 
-    /// Ends the run: the file is deleted unless it tells of an upload that can be continued.
-    pub(super) fn close(&mut self) {
+    /// Ends the run: the file is deleted unless it tells of an upload that can be continued, or that is `owed`.
+    pub(super) fn close(&mut self, owed: bool) {
         let Some(journal) = self.journal.take() else {
             return;
         };
-        if self.upload_id.is_some() {
+        if owed || self.upload.is_some() {
             return;
         }
         if let Err(error) = journal.into_storage().delete() {
@@ -150,11 +150,38 @@ impl RunRecord {
     }
 }
 
-fn open_file(path: &Path, source: &Path) -> Result<CheckpointFile, Error> {
-    let file = CheckpointFile::open(path).map_err(|error| open_failed(path, error))?;
-    let same = file.is_same_file(source);
+/// What the file says. One that is not ours is moved aside first.
+fn read(disk: &mut dyn Disk, path: &Path) -> Result<Scan, OpenError> {
+    let scanned = scan(&disk.read()?);
+    if scanned.end == End::Foreign {
+        let aside = disk.set_aside()?;
+        log::warn!(
+            target: "oss_upload::checkpoint",
+            "`{}` is not a checkpoint: kept as `{}`",
+            path.display(),
+            aside.display()
+        );
+    }
+    Ok(scanned)
+}
+
+fn is_damaged(scanned: &Scan) -> bool {
+    matches!(scanned.end, End::Damaged | End::Foreign)
+}
+
+/// That the file can be cut and synced is found out before the first request.
+fn prove(journal: &mut Journal<Box<dyn Disk>>, scanned: &Scan) -> io::Result<()> {
+    if !is_damaged(scanned) {
+        // What a crash left half-written is dropped, so that new frames follow the last intact one.
+        journal.cut(scanned.valid_len)?;
+    }
+    journal.sync()
+}
+
+fn check_not_the_source(disk: &dyn Disk, path: &Path, source: &Path) -> Result<(), Error> {
+    let same = disk.is_same_file(source);
     match same.map_err(|error| open_failed(path, error.into()))? {
-        false => Ok(file),
+        false => Ok(()),
         true => {
             let doing = format!("opening the checkpoint `{}`", path.display());
             let why = "it is the very file that is to be uploaded";

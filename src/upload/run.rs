@@ -1,7 +1,6 @@
 //! One call of `run`: attempts until the object is complete, and what is left behind when it is not.
 
 use super::attempt::{Attempt, Ended, Object};
-use super::calls::Calls;
 use super::crew::Crew;
 use super::job::Job;
 use super::options::ObjectHeaders;
@@ -10,11 +9,13 @@ use super::progress::{Phase, Progress};
 use super::record::{Found, RunRecord};
 use super::source::Source;
 use super::{Observer, OnChange, UploadFile};
-use crate::checkpoint::record::Header;
-use crate::client::Bucket;
+use crate::checkpoint::record::{Header, Owed};
 use crate::error::{Error, ErrorKind};
+use crate::stop::Stop;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// How often one call starts again from scratch.
@@ -26,7 +27,8 @@ pub(super) struct State<'a> {
     /// What the checkpoint held; the first attempt takes it.
     pub(super) found: Found,
     pub(super) restarts: Vec<RestartReason>,
-    pub(super) left_behind: Vec<String>,
+    /// Uploads of no use any more that could not be aborted yet.
+    pub(super) owed: Vec<Owed>,
     pub(super) observer: Observer<'a>,
 }
 
@@ -34,11 +36,11 @@ pub(super) struct State<'a> {
 pub(super) fn run(upload: UploadFile<'_>, headers: ObjectHeaders) -> Result<Uploaded, Error> {
     let (job, mut state, source) = prepare(upload, headers)?;
     let ended = attempts(&job, &mut state, source);
-    if ended.is_ok() {
-        state.record.forget_upload();
+    if ended.is_ok() || job.control.is_abandoned() {
+        state.clear(&job, ended.is_ok());
     }
     let ended = ended.map_err(|error| error.with_state(state.record.upload_id()));
-    state.record.close();
+    state.record.close(ended.is_err() && !state.owed.is_empty());
     match ended {
         Ok(object) => {
             job.progress.set_phase(Phase::Done);
@@ -46,7 +48,7 @@ pub(super) fn run(upload: UploadFile<'_>, headers: ObjectHeaders) -> Result<Uplo
             let _ = state.show(&job);
             Ok(uploaded(job, state, object))
         }
-        Err(error) => Err(error.with_left_behind(state.left_behind)),
+        Err(error) => Err(error.with_left_behind(state.left_behind())),
     }
 }
 
@@ -72,19 +74,20 @@ fn prepare(
     };
     let source = Source::open(&job.path)?;
     job.plan(&source)?;
-    let (record, found) = match upload.checkpoint {
+    let (record, mut found) = match upload.checkpoint {
         None => (RunRecord::none(), Found::default()),
         Some(checkpoint) => {
             let endpoint = job.bucket.client().endpoint();
             let target = format!("{endpoint}/{}/{}", job.bucket.name(), job.key);
-            RunRecord::open(&checkpoint.path(&job.path, &target), &job.path)?
+            let path = checkpoint.path(&job.path, &target);
+            RunRecord::open((upload.open_disk)(&path), &path, &job.path)?
         }
     };
     let state = State {
         record,
+        owed: mem::take(&mut found.owed),
         found,
         restarts: vec![],
-        left_behind: vec![],
         observer: upload.observer,
     };
     Ok((job, state, source))
@@ -137,17 +140,16 @@ impl State<'_> {
         told.map_err(|_| job.panicked())
     }
 
-    /// Aborts an upload that is of no use any more. One that stays is remembered for the result.
-    pub(super) fn abort(&mut self, job: &Job<'_>, bucket: &Bucket, key: &str, upload_id: &str) {
-        let cancelled = job.control.is_cancelled();
-        let headers = &job.headers.other;
-        if !Calls::abort(bucket, key, upload_id, headers, cancelled) {
-            self.left_behind.push(upload_id.to_owned());
-        }
+    /// Aborts an upload that is of no use any more. One that stays is remembered.
+    pub(super) fn abort(&mut self, job: &Job<'_>, owed: Owed) {
         self.record.forget_upload();
+        let stop = Arc::new(Stop::within(job.abort_within()));
+        if !job.abort(&owed, &stop) {
+            self.owed.push(owed);
+        }
     }
 
-    /// Drops what was found, for that reason; its upload is aborted wherever this client can reach it.
+    /// Drops what was found, for that reason, and aborts its upload.
     pub(super) fn discard(
         &mut self,
         job: &Job<'_>,
@@ -157,23 +159,24 @@ impl State<'_> {
         log::debug!(target: "oss_upload::upload", "starting from scratch: {reason}");
         self.restarts.push(reason);
         self.record.forget_upload();
-        let Some(header) = header else { return };
-        let client = job.bucket.client();
-        let here = header.endpoint == client.endpoint().to_string();
-        match client.bucket(header.bucket.as_str()) {
-            Ok(bucket) if here => {
-                self.abort(job, &bucket, &header.key, &header.upload_id);
-            }
-            _ => {
-                log::warn!(
-                    target: "oss_upload::upload",
-                    "upload {} was begun at {}: its parts are billed there until it is aborted",
-                    header.upload_id.escape_debug(),
-                    header.endpoint.escape_debug()
-                );
-                self.left_behind.push(header.upload_id.clone());
-            }
+        if let Some(header) = header {
+            self.abort(job, header.owed());
         }
+    }
+
+    /// Nobody will continue from here: what earlier runs could not abort is tried again.
+    fn clear(&mut self, job: &Job<'_>, is_done: bool) {
+        let kept = self.record.forget_upload().filter(|_| !is_done);
+        self.owed.extend(kept);
+        let stop = Arc::new(Stop::within(job.abort_within()));
+        self.owed.retain(|owed| !job.abort(owed, &stop));
+    }
+
+    fn left_behind(&self) -> Vec<String> {
+        self.owed
+            .iter()
+            .map(|owed| owed.upload_id.clone())
+            .collect()
     }
 }
 
@@ -188,6 +191,7 @@ fn uploaded(job: Job<'_>, state: State<'_>, object: Object) -> Uploaded {
         Some(reason) => Outcome::Restarted(*reason),
         None => Outcome::Fresh,
     };
+    let left_behind = state.left_behind();
     Uploaded {
         bucket: job.bucket.name().to_owned(),
         key: job.key,
@@ -205,7 +209,7 @@ fn uploaded(job: Job<'_>, state: State<'_>, object: Object) -> Uploaded {
         bytes_sent: counted.bytes_sent,
         retries: counted.retries,
         restarts: state.restarts,
-        left_behind: state.left_behind,
+        left_behind,
         elapsed: job.started.elapsed(),
     }
 }
