@@ -11,8 +11,13 @@ use std::time::Duration;
 /// throttles, five times that, or what it asks for in `Retry-After`. Errors that cannot pass, such as wrong
 /// credentials, are not repeated at all.
 ///
-/// An attempt that could not even connect does not count while [`outage`](Self::outage) has not passed since the
-/// server was last heard of, so that a server or a network that is away for so long is sat out.
+/// A server or a network that is away for less than [`outage`](Self::outage) is sat out, whatever chance makes of the
+/// delays: an attempt that could not even connect does not count before so much time has passed since the server was
+/// last heard of, and the last attempt of all comes no earlier than so long after the first failure.
+///
+/// Parts share what they learn. Where the service throttles, half of the routines pause, and one after the other comes
+/// back as parts go well again. After two failures in a row for each routine, one alone goes on asking until it
+/// gets through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     max_attempts: u32,
@@ -102,7 +107,11 @@ impl Failure {
 
     /// Whether the same request may succeed at another time.
     pub(crate) fn may_pass(&self, operation: Operation) -> bool {
-        judge(operation, self) != Verdict::Fatal
+        self.verdict(operation) != Verdict::Fatal
+    }
+
+    pub(crate) fn verdict(&self, operation: Operation) -> Verdict {
+        judge(operation, self)
     }
 
     /// What a request comes to that was told to stop.
@@ -137,7 +146,7 @@ impl std::fmt::Display for Failure {
 
 /// What a failure asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+pub(crate) enum Verdict {
     /// It may pass: again, after a while.
     Backoff,
     /// The service is asked too much: again, after a longer while.
@@ -191,8 +200,9 @@ pub(crate) enum Next {
 /// How often one request has been tried.
 #[derive(Debug, Default)]
 pub(crate) struct Tries {
-    /// Attempts that reached the server and failed.
+    /// Attempts that reached the server and failed, and when the first of them did.
     attempts: u32,
+    failed_first: Duration,
     /// Attempts in a row that reached nothing, and since when.
     unreached: u32,
     unreached_since: Duration,
@@ -223,13 +233,27 @@ impl Tries {
             Verdict::Unreached => self.is_outage_over(policy, now),
             Verdict::AtOnce | Verdict::Backoff | Verdict::Throttled => {
                 self.unreached = 0;
+                if self.attempts == 0 {
+                    self.failed_first = now;
+                }
                 self.attempts += 1;
                 self.attempts >= policy.max_attempts
             }
         };
         match exhausted {
             true => Next::GiveUp,
-            false => Next::After(self.delay(policy, verdict, failure, chance)),
+            false => {
+                let delay = self.delay(policy, verdict, failure, chance);
+                Next::After(delay.max(self.until_last(policy, now)))
+            }
+        }
+    }
+
+    /// How long the last attempt must wait at least.
+    fn until_last(&self, policy: &RetryPolicy, now: Duration) -> Duration {
+        match self.attempts + 1 == policy.max_attempts {
+            true => (self.failed_first + policy.outage).saturating_sub(now),
+            false => Duration::ZERO,
         }
     }
 
@@ -363,7 +387,7 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_the_cap_and_are_drawn_between_nothing_and_that() {
-        let policy = RetryPolicy::default();
+        let policy = RetryPolicy::default().outage(Duration::ZERO);
         let failure = service(500, "InternalError");
         let mut tries = Tries::default();
         let mut bounds = vec![];
@@ -407,6 +431,21 @@ mod tests {
             assert_ne!(at(second), Next::GiveUp, "after {second} s");
         }
         assert_eq!(at(30), Next::GiveUp);
+    }
+
+    #[test]
+    fn the_last_attempt_comes_when_the_outage_is_over_however_short_the_delays_were() {
+        let policy = RetryPolicy::default();
+        let failure = service(500, "InternalError");
+        let (mut tries, mut now) = (Tries::default(), Duration::from_secs(100));
+        let mut delays = vec![];
+        while let Next::After(delay) = tries.after(&policy, UploadPart, &failure, now, 0.001) {
+            delays.push(delay);
+            now += delay;
+        }
+        assert_eq!(delays.len(), 7);
+        assert!(delays[..6].iter().all(|delay| delay.as_millis() < 20));
+        assert_eq!(now, Duration::from_secs(130));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::calls::{Calls, SendFailure};
 use super::crew::{Crew, Queue};
 use super::job::Job;
 use super::outcome::RestartReason;
+use super::pace::Pace;
 use super::plan::{Part, Plan};
 use super::progress::Phase;
 use super::record::Found;
@@ -231,6 +232,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
             calls: &self.calls,
             source: self.source,
             upload_id: &open.upload_id,
+            pace: &Pace::new(self.crew.routines()),
             stop: &self.job.stop(),
             trouble: OnceLock::new(),
         };

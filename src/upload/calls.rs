@@ -1,6 +1,7 @@
 //! The calls of one upload, repeated where that may help.
 
 use super::options::ObjectHeaders;
+use super::pace::Pace;
 use super::plan::Part;
 use super::progress::Progress;
 use super::source::{PartReader, ReadFailure, Source};
@@ -60,10 +61,11 @@ impl Calls<'_> {
         source: &Source,
         part: &Part,
         upload_id: &str,
+        pace: &Pace,
         stop: &Arc<Stop>,
     ) -> Result<DonePart, SendFailure> {
         let number = part.number.to_string();
-        self.repeat(Operation::UploadPart, stop, || {
+        let once = || -> Result<DonePart, SendFailure> {
             let headers = &self.headers.upload_part;
             let request = upload_part::request(self.key, upload_id, &number, headers);
             let (answer, sent) = self.send(request, source, part, stop)?;
@@ -74,6 +76,9 @@ impl Calls<'_> {
                 etag: stored.etag,
                 crc64: sent,
             })
+        };
+        self.repeat(Operation::UploadPart, stop, || {
+            pace.attempt(stop, once, |sent| sent.as_ref().err()?.failure())
         })
     }
 

@@ -51,6 +51,10 @@ impl Crew {
         })
     }
 
+    pub(super) fn routines(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
     /// Runs `work` on every thread and returns when all are through; meanwhile the caller's thread looks on.
     ///
     /// Whoever panics, the others finish: `panicked` is called first, so that it can tell them to hurry.
@@ -67,7 +71,7 @@ impl Crew {
         };
         self.pool.in_place_scope(|scope| {
             let (at_work, all_done) = bounded::<()>(0);
-            for _ in 0..self.pool.current_num_threads() {
+            for _ in 0..self.routines() {
                 let (at_work, work, guarded) = (at_work.clone(), &work, &guarded);
                 scope.spawn(move |_| {
                     guarded(&mut || work());

@@ -8,6 +8,7 @@ mod crew;
 mod job;
 mod options;
 mod outcome;
+mod pace;
 mod plan;
 mod progress;
 mod record;

@@ -2,6 +2,7 @@
 
 use super::calls::{Calls, SendFailure};
 use super::crew::{Crew, Queue};
+use super::pace::Pace;
 use super::plan::Part;
 use super::source::{ReadFailure, Source};
 use crate::checkpoint::file::{Journal, Storage};
@@ -39,6 +40,7 @@ pub(super) struct Sending<'a> {
     pub(super) calls: &'a Calls<'a>,
     pub(super) source: &'a Source,
     pub(super) upload_id: &'a str,
+    pub(super) pace: &'a Pace,
     pub(super) stop: &'a Arc<Stop>,
     /// What went wrong first; whatever follows is a consequence.
     pub(super) trouble: OnceLock<Trouble>,
@@ -88,6 +90,7 @@ impl<'a> Sending<'a> {
     }
 
     fn work(&self, queue: &Queue<'_, Part>, recorder: &Sender<DonePart>) {
+        let _at_work = self.pace.join();
         while !self.stop.is_set() {
             let Some(part) = queue.next() else { return };
             match self.send(part) {
@@ -105,7 +108,7 @@ impl<'a> Sending<'a> {
     fn send(&self, part: &Part) -> Result<DonePart, Trouble> {
         let sent = self
             .calls
-            .upload_part(self.source, part, self.upload_id, self.stop);
+            .upload_part(self.source, part, self.upload_id, self.pace, self.stop);
         sent.map_err(|failure| match failure {
             SendFailure::Request(failure) => Trouble::Request(part.number, failure),
             SendFailure::Read(ReadFailure::Changed) => Trouble::Changed,
