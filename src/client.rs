@@ -1,5 +1,6 @@
 //! A client for one endpoint, and its buckets.
 
+use crate::aside::{Left, aside};
 use crate::credentials::{Credentials, CredentialsProvider, Environment};
 use crate::endpoint::{self, Addressing, Endpoint};
 use crate::error::Error;
@@ -32,6 +33,7 @@ struct Inner {
     endpoint: Endpoint,
     signer: Signer,
     provider: Arc<dyn CredentialsProvider>,
+    credentials_timeout: Duration,
     transport: Transport,
     retry: RetryPolicy,
     clock: Clock,
@@ -45,6 +47,7 @@ impl Client {
             addressing: None,
             region: None,
             provider: Arc::new(Environment),
+            credentials_timeout: Duration::from_secs(60),
             anonymous: false,
             version: SignatureVersion::default(),
             timeouts: Timeouts {
@@ -95,6 +98,7 @@ pub struct ClientBuilder {
     addressing: Option<Addressing>,
     region: Option<String>,
     provider: Arc<dyn CredentialsProvider>,
+    credentials_timeout: Duration,
     anonymous: bool,
     version: SignatureVersion,
     timeouts: Timeouts,
@@ -119,6 +123,12 @@ impl ClientBuilder {
     pub fn credentials(mut self, provider: impl CredentialsProvider + 'static) -> ClientBuilder {
         self.provider = Arc::new(provider);
         self.anonymous = false;
+        self
+    }
+
+    /// Sets how long a provider that fetches credentials may take each time. Default: 60 s.
+    pub fn credentials_timeout(mut self, timeout: Duration) -> ClientBuilder {
+        self.credentials_timeout = timeout;
         self
     }
 
@@ -173,12 +183,18 @@ impl ClientBuilder {
         let endpoint = Endpoint::parse(&self.endpoint, self.addressing).map_err(refuse)?;
         let region = self.signing_region(&endpoint).map_err(refuse)?;
         let user_agent = self.full_user_agent().map_err(refuse)?;
-        if self.timeouts.connect.is_zero() || self.timeouts.stall.is_zero() {
+        let timeouts = [
+            self.timeouts.connect,
+            self.timeouts.stall,
+            self.credentials_timeout,
+        ];
+        if timeouts.iter().any(Duration::is_zero) {
             return Err(refuse("a time-out of zero lets nothing succeed".to_owned()));
         }
         Ok(Client(Arc::new(Inner {
             signer: Signer::new(self.version, region, endpoint.product()),
             provider: self.provider,
+            credentials_timeout: self.credentials_timeout,
             transport: Transport::new(self.timeouts, &user_agent, endpoint.is_loopback()),
             endpoint,
             retry: self.retry,
@@ -252,7 +268,7 @@ impl Bucket {
         stop: &Arc<Stop>,
     ) -> Result<Answer, Failure> {
         let client = &*self.client.0;
-        let credentials = client.ask_for_credentials()?;
+        let credentials = client.ask_for_credentials(stop)?;
         let used_offset = client.clock.offset();
         let signed = client.signer.sign(
             &Signable {
@@ -278,22 +294,54 @@ impl Bucket {
         );
         match answer.is_success() {
             true => Ok(answer),
-            false => Err(client.learn_from(&answer, &credentials, used_offset)),
+            false => Err(client.learn_from(&answer, &credentials, used_offset, stop)),
         }
     }
 }
 
 impl Inner {
-    fn ask_for_credentials(&self) -> Result<Credentials, Failure> {
-        let asked = panic::catch_unwind(AssertUnwindSafe(|| self.provider.credentials()));
-        let given = asked.unwrap_or_else(|_| Err("the credentials provider panicked".into()));
+    fn ask_for_credentials(&self, stop: &Stop) -> Result<Credentials, Failure> {
+        let given = self.with_provider(stop, |provider| provider.credentials())?;
         given
             .and_then(|credentials| credentials.check().map(|()| credentials))
             .map_err(|why| Failure::Credentials(why.to_string()))
     }
 
+    /// Turns to the provider, which may panic or hang.
+    fn with_provider<T: Send + 'static>(
+        &self,
+        stop: &Stop,
+        ask: impl FnOnce(&dyn CredentialsProvider) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let provider = Arc::clone(&self.provider);
+        let at_once = panic::catch_unwind(AssertUnwindSafe(|| provider.answers_at_once()));
+        let asked = match at_once.unwrap_or(false) {
+            true => panic::catch_unwind(AssertUnwindSafe(|| ask(&*provider)))
+                .map_err(|_| Left::Panicked),
+            false => {
+                let ask = move || ask(&*provider);
+                aside("oss-upload-keys", stop, self.credentials_timeout, ask)
+            }
+        };
+        asked.map_err(|left| match left {
+            Left::Stopped => Failure::stopped(),
+            Left::Panicked => Failure::Credentials("the credentials provider panicked".to_owned()),
+            Left::NoThread(error) => Failure::Credentials(format!("no thread to ask on: {error}")),
+            Left::TooLong => Failure::Credentials(format!(
+                "the credentials provider has not answered for {} s",
+                self.credentials_timeout.as_secs_f32()
+            )),
+        })
+    }
+
     /// Reads a refusal, and puts right what can be: the clock, the credentials.
-    fn learn_from(&self, answer: &Answer, used: &Credentials, used_offset: i64) -> Failure {
+    fn learn_from(
+        &self,
+        answer: &Answer,
+        used: &Credentials,
+        used_offset: i64,
+        stop: &Stop,
+    ) -> Failure {
         let error = ServiceError::from_answer(answer);
         if error.code() == "RequestTimeTooSkewed" {
             return match self.clock.correct(error.server_time(), used_offset) {
@@ -302,8 +350,9 @@ impl Inner {
             };
         }
         if REFUSED_CREDENTIALS.contains(&error.code()) {
-            self.provider.refused(used);
-            if self.ask_for_credentials().is_ok_and(|now| now != *used) {
+            let refused = used.clone();
+            let told = self.with_provider(stop, move |provider| provider.refused(&refused));
+            if told.is_ok() && self.ask_for_credentials(stop).is_ok_and(|now| now != *used) {
                 return Failure::CredentialsRenewed(error);
             }
         }

@@ -35,8 +35,9 @@
 //!   a resume too.
 //! - **Never stuck.** An upload that OSS no longer knows is begun anew in the same call; an answer to
 //!   CompleteMultipartUpload that was lost is settled by the object itself; a damaged checkpoint is a fresh start.
-//! - **Nothing left in silence.** An upload of no use any more is aborted. One that could not be is named, in
-//!   [`Uploaded::left_behind`] or [`Error::left_behind`].
+//! - **Nothing left in silence.** An upload of no use any more is aborted, until OSS lists no part of it. One that could
+//!   not be is remembered in the checkpoint, tried again by later runs, and named, in [`Uploaded::left_behind`] or
+//!   [`Error::left_behind`].
 //! - **One at a time.** A checkpoint is locked while it is used; a second uploader is refused at once.
 //! - **Errors that pass are sat out** ([`RetryPolicy`]), errors that cannot pass are reported at once, and a peer that falls
 //!   silent is noticed ([`ClientBuilder::stall_timeout`]) without cutting a slow line off.
@@ -72,6 +73,7 @@
 //!
 //! 1.89; it rises only when a dependency or a need of this crate asks for it, with a minor version.
 
+mod aside;
 mod checkpoint;
 mod client;
 mod crc64;

@@ -13,6 +13,10 @@ impl CredentialsProvider for Environment {
     fn credentials(&self) -> Result<Credentials, ProviderError> {
         from_variables(|name| env::var(name).ok())
     }
+
+    fn answers_at_once(&self) -> bool {
+        true
+    }
 }
 
 fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Credentials, ProviderError> {

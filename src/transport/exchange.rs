@@ -67,6 +67,10 @@ impl Exchange {
         send()
     }
 
+    pub(super) fn stop(&self) -> &Arc<Stop> {
+        &self.stop
+    }
+
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.is_set()
     }

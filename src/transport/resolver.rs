@@ -3,6 +3,8 @@
 //! ureq resolves before it looks for a pooled connection, and needs a thread for a bounded look-up: without this, every
 //! part would cost both.
 
+use super::exchange;
+use crate::aside::{Left, aside};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::NextTimeout;
+use ureq::unversioned::transport::{NextTimeout, time};
 
 /// Short, so that a name that moves is followed soon; long enough that many parts share a look-up.
 const KEEP: Duration = Duration::from_secs(5);
@@ -20,7 +22,6 @@ const MAX_KEPT: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct KeepingResolver {
-    asked: DefaultResolver,
     kept: Mutex<HashMap<String, Kept>>,
 }
 
@@ -61,14 +62,11 @@ impl Resolver for KeepingResolver {
         }
         // Others may look up meanwhile: a slow name server is no reason to queue.
         drop(kept);
-        let found = self
-            .asked
-            .resolve(uri, config, timeout)
-            .map_err(|error| match error {
-                // The system's words for it differ; what it means does not.
-                ureq::Error::Io(_) => ureq::Error::HostNotFound,
-                other => other,
-            })?;
+        let found = look_up(uri, config, timeout).map_err(|error| match error {
+            // The system's words for it differ; what it means does not.
+            ureq::Error::Io(_) => ureq::Error::HostNotFound,
+            other => other,
+        })?;
         kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MAX_KEPT {
             kept.clear();
@@ -87,6 +85,27 @@ impl KeepingResolver {
             list.push(*address);
         }
         list
+    }
+}
+
+/// The system offers no way to end a look-up early, so that a stop, or a time that is over, leaves it to itself.
+fn look_up(
+    uri: &Uri,
+    config: &Config,
+    timeout: NextTimeout,
+) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    let (uri, config) = (uri.clone(), config.clone());
+    let current = exchange::current();
+    let unbounded = NextTimeout {
+        after: time::Duration::NotHappening,
+        ..timeout
+    };
+    let ask = move || DefaultResolver::default().resolve(&uri, &config, unbounded);
+    match aside("oss-upload-resolve", current.stop(), *timeout.after, ask) {
+        Ok(found) => found,
+        Err(Left::TooLong) => Err(ureq::Error::Timeout(timeout.reason)),
+        Err(Left::NoThread(error)) => Err(error.into()),
+        Err(Left::Stopped | Left::Panicked) => Err(ureq::Error::HostNotFound),
     }
 }
 

@@ -5,9 +5,12 @@
 //! back. A slow line that takes a few bytes at each beat is never cut off.
 
 use super::{exchange, unsent};
+use crate::aside::{Left, aside};
+use crate::stop::Stop;
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, RustlsConnector,
@@ -41,8 +44,8 @@ impl<In: Transport> Connector<In> for SocketConnector {
         if let Some(chained) = chained {
             return Ok(Some(Either::A(chained)));
         }
-        let stream = connect_to_any(details)?;
         let current = exchange::current();
+        let stream = connect_to_any(details, current.stop())?;
         current.connected.set(true);
         let beat = (current.write_silence() / BEATS).clamp(SHORTEST_BEAT, LONGEST_BEAT);
         stream.set_nodelay(true)?;
@@ -60,22 +63,19 @@ impl<In: Transport> Connector<In> for SocketConnector {
 }
 
 /// Tries the addresses in turn; each may use an equal share of the time that is left.
-fn connect_to_any(details: &ConnectionDetails<'_>) -> Result<TcpStream, ureq::Error> {
+fn connect_to_any(
+    details: &ConnectionDetails<'_>,
+    stop: &Arc<Stop>,
+) -> Result<TcpStream, ureq::Error> {
     let end = Instant::now().checked_add(*details.timeout.after);
     let mut last = ureq::Error::HostNotFound;
     let n = details.addrs.len();
     for (i, address) in details.addrs.iter().enumerate() {
         let share = end.map(|end| {
             let left = end.saturating_duration_since(Instant::now());
-            left / u32::try_from(n - i).unwrap_or(u32::MAX)
+            (left / u32::try_from(n - i).unwrap_or(u32::MAX)).max(SHORTEST_BEAT)
         });
-        let tried = match share {
-            Some(share) => {
-                TcpStream::connect_timeout(address, share.max(Duration::from_millis(10)))
-            }
-            None => TcpStream::connect(address),
-        };
-        match tried {
+        match connect(*address, share, stop) {
             Ok(stream) => return Ok(stream),
             Err(error) if is_timeout(&error) => {
                 last = ureq::Error::Timeout(ureq::Timeout::Connect);
@@ -84,6 +84,23 @@ fn connect_to_any(details: &ConnectionDetails<'_>) -> Result<TcpStream, ureq::Er
         }
     }
     Err(last)
+}
+
+/// The system offers no way to end a connect early, so that a stop leaves it to itself.
+fn connect(
+    address: SocketAddr,
+    within: Option<Duration>,
+    stop: &Arc<Stop>,
+) -> io::Result<TcpStream> {
+    let connect = move || match within {
+        Some(within) => TcpStream::connect_timeout(&address, within),
+        None => TcpStream::connect(address),
+    };
+    match aside("oss-upload-connect", stop, Duration::MAX, connect) {
+        Ok(connected) => connected,
+        Err(Left::NoThread(error)) => Err(error),
+        Err(left) => Err(io::Error::other(format!("{left:?}"))),
+    }
 }
 
 /// TLS by rustls, which tells a handshake's failure from a later one.
