@@ -46,6 +46,9 @@ pub enum ErrorKind {
     SourceChanged,
     /// OSS answered with an error: see [`Error::service_error`].
     Service,
+    /// The object is stored and complete, but the caller's own server, which OSS was to call back, did not answer well.
+    /// Uploading again is of no use.
+    Callback,
     /// No usable answer came: connection, time-out, TLS, or an answer that is not OSS's.
     Transport,
     /// Checksums of the sent bytes and of what OSS stored differ.
@@ -87,7 +90,16 @@ impl Error {
     }
 
     pub(crate) fn service(doing: impl Into<String>, cause: ServiceError) -> Error {
-        Error::new(ErrorKind::Service, doing, Cause::Service(cause))
+        match cause.code() {
+            "CallbackFailed" => {
+                let doing = format!(
+                    "{}: the object is stored, its callback failed",
+                    doing.into()
+                );
+                Error::new(ErrorKind::Callback, doing, Cause::Service(cause))
+            }
+            _ => Error::new(ErrorKind::Service, doing, Cause::Service(cause)),
+        }
     }
 
     pub(crate) fn at_path(mut self, path: &Path) -> Error {

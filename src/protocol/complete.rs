@@ -43,12 +43,21 @@ pub(crate) struct Completed {
     pub(crate) version_id: Option<String>,
 }
 
-/// What a 2xx to Complete may turn out to be.
+/// What a 2xx may turn out to be.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Completed(Completed),
     /// An `<Error>` in the body: no success, whatever the status says.
     Refused(ServiceError),
+}
+
+impl Outcome {
+    pub(crate) fn object(self) -> Result<Completed, ServiceError> {
+        match self {
+            Outcome::Completed(object) => Ok(object),
+            Outcome::Refused(error) => Err(error),
+        }
+    }
 }
 
 /// Reads a 2xx. `callback` tells that a callback was asked for, whose answer stands in place of the XML.

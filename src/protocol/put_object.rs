@@ -2,21 +2,25 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/putobject>
 
-use super::complete::Completed;
-use super::{Answer, Operation, Request, Unreadable};
+use super::complete::{Completed, Outcome};
+use super::{Answer, Operation, Request, ServiceError, Unreadable};
 
 /// The caller adds the body.
 pub(crate) fn request<'a>(key: &'a str, headers: &'a [(String, String)]) -> Request<'a> {
     Request::new(Operation::PutObject, key).headers(headers)
 }
 
-/// A success without an ETag is not OSS's: a portal's page, perhaps.
-pub(crate) fn read(answer: &Answer) -> Result<Completed, Unreadable> {
+/// Reads a 2xx. One without an ETag is not OSS's: a portal's page, perhaps.
+pub(crate) fn read(answer: &Answer) -> Result<Outcome, Unreadable> {
+    // A callback that failed, whose object is stored all the same.
+    if ServiceError::from_xml(&answer.body).is_some() {
+        return Ok(Outcome::Refused(ServiceError::from_answer(answer)));
+    }
     let etag = answer.etag();
     let no_etag = || Unreadable::new(Operation::PutObject, "has no ETag");
-    Ok(Completed {
+    Ok(Outcome::Completed(Completed {
         etag: Some(etag.ok_or_else(no_etag)?),
         crc64: answer.crc64(),
         version_id: answer.version_id(),
-    })
+    }))
 }

@@ -7,7 +7,7 @@ use super::progress::Progress;
 use super::source::{PartReader, ReadFailure, Source};
 use crate::client::Bucket;
 use crate::part::{DonePart, PartNumber};
-use crate::protocol::complete::{Completed, Outcome};
+use crate::protocol::complete::Completed;
 use crate::protocol::head_object::Head;
 use crate::protocol::list_parts::ListedPart;
 use crate::protocol::{
@@ -92,7 +92,8 @@ impl Calls<'_> {
         self.repeat(Operation::PutObject, stop, || {
             let request = put_object::request(self.key, &self.headers.put);
             let (answer, sent) = self.send(request, source, part, stop)?;
-            let object = put_object::read(&answer).map_err(Failure::from)?;
+            let read = put_object::read(&answer).map_err(Failure::from)?;
+            let object = read.object().map_err(Failure::Service)?;
             compare(sent, object.crc64)?;
             Ok((object, sent))
         })
@@ -156,10 +157,8 @@ impl Calls<'_> {
             let headers = &self.headers.complete;
             let request = complete::request(self.key, upload_id, headers, body);
             let answer = self.exchange(request, stop)?;
-            match complete::read(&answer, self.headers.has_callback())? {
-                Outcome::Completed(object) => Ok(object),
-                Outcome::Refused(error) => Err(Failure::Service(error)),
-            }
+            let read = complete::read(&answer, self.headers.has_callback())?;
+            read.object().map_err(Failure::Service)
         })
     }
 

@@ -174,7 +174,7 @@ impl<'a> UploadFile<'a> {
         self
     }
 
-    /// Gives the upload to a control, to cancel it from another thread.
+    /// Gives the upload to a control, to cancel or abandon it from another thread.
     pub fn control(mut self, control: &Control) -> Self {
         self.control = control.clone();
         self

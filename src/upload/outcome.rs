@@ -34,7 +34,8 @@ pub struct Uploaded {
     pub retries: u64,
     /// Why the upload was started again from scratch, each time that it was in this run.
     pub restarts: Vec<RestartReason>,
-    /// Uploads of no use any more that could not be aborted. Their parts are billed until they are.
+    /// Uploads of no use any more, of this run or of earlier ones, that could not be aborted. Their parts are billed until
+    /// they are.
     pub left_behind: Vec<String>,
     /// How long it took.
     pub elapsed: Duration,
