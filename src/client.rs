@@ -268,6 +268,9 @@ impl Bucket {
         stop: &Arc<Stop>,
     ) -> Result<Answer, Failure> {
         let client = &*self.client.0;
+        if stop.is_set() {
+            return Err(Failure::stopped());
+        }
         let credentials = client.ask_for_credentials(stop)?;
         let used_offset = client.clock.offset();
         let signed = client.signer.sign(

@@ -30,7 +30,7 @@ pub(crate) trait Storage: Send + fmt::Debug {
 pub(crate) trait Disk: Storage {
     /// All bytes, from the start; nothing but one byte too many when there are more than any checkpoint has.
     fn read(&mut self) -> io::Result<Vec<u8>>;
-    /// Whether the path still names this file: somebody may have removed or replaced it.
+    /// Whether the next run will find what was written: somebody may have removed, replaced or emptied the file.
     fn is_in_place(&self) -> io::Result<bool>;
     /// Whether this file and that path are one and the same.
     fn is_same_file(&self, other: &Path) -> io::Result<bool>;
@@ -135,6 +135,8 @@ impl From<io::Error> for OpenError {
 pub(crate) struct CheckpointFile {
     file: File,
     path: PathBuf,
+    /// How long the file is at least, unless somebody else has a hand in it.
+    len: u64,
     directory_synced: bool,
 }
 
@@ -149,18 +151,19 @@ impl CheckpointFile {
             lock(&file)?;
             // Its owner may just have finished and deleted it: then we hold the lock of a file without a name.
             if names(path, &file)? {
-                return Ok(CheckpointFile::locked(file, path));
+                return Ok(CheckpointFile::locked(file, path)?);
             }
         }
         Err(io::Error::other("it is deleted as fast as it is created").into())
     }
 
-    fn locked(file: File, path: &Path) -> CheckpointFile {
-        CheckpointFile {
+    fn locked(file: File, path: &Path) -> io::Result<CheckpointFile> {
+        Ok(CheckpointFile {
+            len: file.metadata()?.len(),
             file,
             path: path.to_owned(),
             directory_synced: false,
-        }
+        })
     }
 
     /// A locked file that has these bytes and takes the place of this one.
@@ -172,7 +175,7 @@ impl CheckpointFile {
         new.write_all(bytes)?;
         new.as_file().sync_all()?;
         let file = new.persist(&self.path).map_err(|error| error.error)?;
-        Ok(CheckpointFile::locked(file, &self.path))
+        CheckpointFile::locked(file, &self.path)
     }
 }
 
@@ -196,7 +199,7 @@ impl Disk for CheckpointFile {
     }
 
     fn is_in_place(&self) -> io::Result<bool> {
-        names(&self.path, &self.file)
+        Ok(names(&self.path, &self.file)? && self.file.metadata()?.len() >= self.len)
     }
 
     fn is_same_file(&self, other: &Path) -> io::Result<bool> {
@@ -211,7 +214,7 @@ impl Disk for CheckpointFile {
     }
 
     fn delete(&mut self) -> io::Result<()> {
-        match self.is_in_place()? {
+        match names(&self.path, &self.file)? {
             true => fs::remove_file(&self.path),
             false => Ok(()),
         }
@@ -230,7 +233,12 @@ impl Drop for CheckpointFile {
 
 impl Storage for CheckpointFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
+        if self.file.metadata()?.len() != self.len {
+            return Err(io::Error::other("somebody else wrote to it"));
+        }
+        self.file.write_all(bytes)?;
+        self.len += bytes.len() as u64;
+        Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -245,12 +253,13 @@ impl Storage for CheckpointFile {
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         self.file.set_len(len)?;
+        self.len = len;
         self.file.seek(SeekFrom::Start(len)).map(drop)
     }
 
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
         // Where nothing can be lost, no other file is needed.
-        if self.file.metadata()?.len() == 0 || !self.is_in_place()? {
+        if self.len == 0 || !self.is_in_place()? {
             self.truncate(0)?;
             self.append(bytes)?;
         } else {

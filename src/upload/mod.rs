@@ -5,6 +5,8 @@ mod calls;
 mod completing;
 mod control;
 mod crew;
+#[cfg(all(test, feature = "local-server"))]
+mod disk_faults;
 mod job;
 mod options;
 mod outcome;

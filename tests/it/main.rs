@@ -2,6 +2,7 @@
 
 mod defects;
 mod examples;
+mod matrix;
 mod network;
 mod process;
 mod resume;
