@@ -1,5 +1,7 @@
 //! The fault matrix: a module a row; tests/README.md says what each row promises.
 
+mod connect;
 mod credentials;
 mod disk;
 mod pace;
+mod upload_id;
