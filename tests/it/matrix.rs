@@ -4,4 +4,5 @@ mod connect;
 mod credentials;
 mod disk;
 mod pace;
+mod secrets;
 mod upload_id;
