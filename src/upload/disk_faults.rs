@@ -7,8 +7,7 @@ use crate::{Bucket, Checkpoint, Client, Credentials, Error, ErrorKind, RetryPoli
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use tempfile::TempDir;
 
 const PART: usize = 102_400;
@@ -22,9 +21,23 @@ struct Plan {
     first: usize,
     /// At all calls that follow too.
     for_good: bool,
-    calls: Arc<AtomicUsize>,
+    calls: Arc<Mutex<Vec<Call>>>,
     /// UploadPart requests that the server had seen when it failed.
     failed_at: Arc<OnceLock<usize>>,
+}
+
+/// What was called, and how many requests to send a part and to complete the server had seen by then.
+type Call = (&'static str, usize, usize);
+
+impl Plan {
+    fn fail_at(first: usize, for_good: bool) -> Plan {
+        Plan {
+            first,
+            for_good,
+            calls: Arc::default(),
+            failed_at: Arc::default(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -35,11 +48,14 @@ struct FailingDisk {
 }
 
 impl FailingDisk {
-    fn call(&self) -> io::Result<()> {
-        let n = self.plan.calls.fetch_add(1, Ordering::SeqCst) + 1;
+    fn call(&self, name: &'static str) -> io::Result<()> {
+        let sent = self.server.count(Operation::UploadPart);
+        let mut calls = self.plan.calls.lock().expect("no panic");
+        let completed = self.server.count(Operation::CompleteMultipartUpload);
+        calls.push((name, sent, completed));
+        let n = calls.len();
         if n == self.plan.first || (n > self.plan.first && self.plan.for_good) {
-            let sent = || self.server.count(Operation::UploadPart);
-            self.plan.failed_at.get_or_init(sent);
+            self.plan.failed_at.get_or_init(|| sent);
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())
@@ -49,44 +65,44 @@ impl FailingDisk {
 impl Storage for FailingDisk {
     /// Half of the bytes find room.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let full = self.call();
+        let full = self.call("append");
         let room = bytes.len() / if full.is_err() { 2 } else { 1 };
         self.file.append(&bytes[..room])?;
         full
     }
     fn sync(&mut self) -> io::Result<()> {
-        self.call()?;
+        self.call("sync")?;
         self.file.sync()
     }
     fn truncate(&mut self, len: u64) -> io::Result<()> {
-        self.call()?;
+        self.call("truncate")?;
         self.file.truncate(len)
     }
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.call()?;
+        self.call("replace")?;
         self.file.replace(bytes)
     }
 }
 
 impl Disk for FailingDisk {
     fn read(&mut self) -> io::Result<Vec<u8>> {
-        self.call()?;
+        self.call("read")?;
         self.file.read()
     }
     fn is_in_place(&self) -> io::Result<bool> {
-        self.call()?;
+        self.call("is_in_place")?;
         self.file.is_in_place()
     }
     fn is_same_file(&self, other: &Path) -> io::Result<bool> {
-        self.call()?;
+        self.call("is_same_file")?;
         self.file.is_same_file(other)
     }
     fn set_aside(&mut self) -> Result<PathBuf, OpenError> {
-        self.call()?;
+        self.call("set_aside")?;
         self.file.set_aside()
     }
     fn delete(&mut self) -> io::Result<()> {
-        self.call()?;
+        self.call("delete")?;
         self.file.delete()
     }
 }
@@ -221,12 +237,7 @@ enum Before {
 /// How many calls of a disk fail one after another; returns how many there are.
 fn fail_at_every_call(before: Before, routines: usize, for_good: bool) -> usize {
     for first in 1.. {
-        let plan = Plan {
-            first,
-            for_good,
-            calls: Arc::default(),
-            failed_at: Arc::default(),
-        };
+        let plan = Plan::fail_at(first, for_good);
         let scene = Scene::new();
         scene.begin(before);
         scene.server.forget_requests();
@@ -269,13 +280,35 @@ fn a_disk_that_cannot_lock_or_sync_is_found_out_before_the_first_request() {
     assert_eq!(error.kind(), ErrorKind::Checkpoint);
 
     // The calls before: is it the file itself, what does it hold, cut it.
-    let plan = Plan {
-        first: 4,
-        for_good: true,
-        calls: Arc::default(),
-        failed_at: Arc::default(),
-    };
+    let plan = Plan::fail_at(4, true);
     let error = scene.run_on(&plan, 1).expect_err("no sync");
     assert_eq!(error.kind(), ErrorKind::Checkpoint);
     assert!(scene.server.requests().is_empty(), "{error}");
+}
+
+#[test]
+fn the_header_is_on_the_disk_before_a_part_is_sent_and_all_parts_before_complete() {
+    for before in [Before::Nothing, Before::Interrupted, Before::Outdated] {
+        let never = Plan::fail_at(usize::MAX, false);
+        let scene = Scene::new();
+        scene.begin(before);
+        scene.server.forget_requests();
+        scene.run_on(&never, 2).expect("uploaded");
+        let calls = never.calls.lock().expect("no panic");
+        let seen_at = |name: &str| -> Vec<(usize, usize)> {
+            let named = calls.iter().filter(|(called, ..)| *called == name);
+            named
+                .map(|(_, sent, completed)| (*sent, *completed))
+                .collect()
+        };
+        let begun = usize::from(before != Before::Interrupted);
+        assert_eq!(seen_at("replace"), vec![(0, 0); begun], "{before:?}");
+        let last_append = calls.iter().rposition(|(name, ..)| *name == "append");
+        let last_sync = calls.iter().rposition(|(name, ..)| *name == "sync");
+        assert!(last_append < last_sync, "{before:?}: {calls:?}");
+        let completed_at_sync = seen_at("sync").last().map(|(_, completed)| *completed);
+        assert_eq!(completed_at_sync, Some(0), "{before:?}: {calls:?}");
+        let deleted: Vec<usize> = seen_at("delete").iter().map(|(_, done)| *done).collect();
+        assert_eq!(deleted, [1], "{before:?}: {calls:?}");
+    }
 }
