@@ -7,8 +7,7 @@ use super::outcome::RestartReason;
 use super::pace::Pace;
 use super::plan::{Part, Plan};
 use super::progress::Phase;
-use super::record::Found;
-use super::resume::{Judgement, Parts};
+use super::resume::{Decision, Found, Listed, Parts};
 use super::run::State;
 use super::sending::{Sending, Trouble};
 use super::source::{ReadFailure, Source};
@@ -61,6 +60,17 @@ pub(super) struct Open {
     pub(super) used_up: bool,
 }
 
+impl Open {
+    pub(super) fn new(upload_id: String, parts: Parts) -> Open {
+        Open {
+            upload_id,
+            parts,
+            resumed: BTreeSet::new(),
+            used_up: false,
+        }
+    }
+}
+
 pub(super) struct Attempt<'r, 'a> {
     pub(super) job: &'r Job<'r>,
     pub(super) state: &'r mut State<'a>,
@@ -103,12 +113,13 @@ impl<'r, 'a> Attempt<'r, 'a> {
     }
 
     fn put(&mut self, found: &Found) -> Result<Object, Ended> {
-        if let Some(judgement) = self.judge_found(found) {
-            let reason = match judgement {
-                Judgement::Discard(reason) => reason,
-                // The same file with the same part size: it cannot have had more than one part.
-                Judgement::Continue | Judgement::Prove => RestartReason::PartSizeChanged,
-            };
+        let reason = match self.decide(found, &Listed::NotAsked) {
+            Decision::Begin => None,
+            Decision::Discard(reason) => Some(reason),
+            // The same file with the same part size: it cannot have had more than one part.
+            _ => Some(RestartReason::PartSizeChanged),
+        };
+        if let Some(reason) = reason {
             self.state.discard(self.job, found.header.as_ref(), reason);
         }
         let part = self
@@ -201,12 +212,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
             self.abort(&upload_id);
             return Err(error.into());
         }
-        Ok(Open {
-            upload_id,
-            parts: Parts::new(),
-            resumed: BTreeSet::new(),
-            used_up: false,
-        })
+        Ok(Open::new(upload_id, Parts::new()))
     }
 
     fn abort(&mut self, upload_id: &str) {

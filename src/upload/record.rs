@@ -1,6 +1,6 @@
 //! The checkpoint of one run: opened before the first request, deleted after the last.
 
-use super::resume::Parts;
+use super::resume::{Found, Parts};
 use crate::checkpoint::file::{Disk, Journal, OpenError};
 use crate::checkpoint::record::{Header, Owed, Record};
 use crate::checkpoint::scan::{End, Scan, scan};
@@ -16,16 +16,6 @@ pub(super) struct RunRecord {
     path: PathBuf,
     /// The upload on the server that the file tells of.
     upload: Option<Owed>,
-}
-
-/// What a checkpoint held when it was opened.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) header: Option<Header>,
-    pub(super) parts: Parts,
-    pub(super) owed: Vec<Owed>,
-    /// The file was damaged, so that only the upload id of `header` is of use.
-    pub(super) damaged: bool,
 }
 
 impl RunRecord {

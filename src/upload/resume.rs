@@ -3,7 +3,7 @@
 use super::outcome::RestartReason;
 use super::plan::Plan;
 use super::source::{Change, compare};
-use crate::checkpoint::record::{FileIdentity, Header};
+use crate::checkpoint::record::{Header, Owed};
 use crate::part::{DonePart, PartNumber};
 use crate::protocol::list_parts::ListedPart;
 use std::collections::BTreeMap;
@@ -11,29 +11,98 @@ use std::collections::BTreeMap;
 /// Parts by number.
 pub(crate) type Parts = BTreeMap<PartNumber, DonePart>;
 
-/// What to make of a recorded upload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Judgement {
-    /// It is this very upload.
-    Continue,
-    /// It is, if the local bytes of its finished parts are what they were.
-    Prove,
-    /// It is of no use.
-    Discard(RestartReason),
+/// What a checkpoint held when it was opened.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) header: Option<Header>,
+    pub(super) parts: Parts,
+    pub(super) owed: Vec<Owed>,
+    /// The file was damaged, so that only the uploads it names are of use.
+    pub(super) damaged: bool,
 }
 
-/// Compares a recorded upload with the one that is asked for. The upload id of `asked` does not matter.
-pub(crate) fn judge(recorded: &Header, asked: &Header, prove_always: bool) -> Judgement {
+/// What the server says of the recorded upload.
+#[derive(Debug)]
+pub(super) enum Listed {
+    NotAsked,
+    Parts(Vec<ListedPart>),
+    /// To credentials that may only write.
+    Forbidden,
+    /// It knows no such upload.
+    Gone,
+}
+
+/// How to go on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Nothing was recorded.
+    Begin,
+    /// What was recorded is of no use.
+    Discard(RestartReason),
+    /// The server is to be asked, and then decided again.
+    Ask,
+    /// The upload is complete or gone: the object itself tells.
+    Settle,
+    Continue(Continuation),
+}
+
+/// Record and server, held against each other.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Continuation {
+    /// Parts on which both agree.
+    pub(super) done: Parts,
+    /// They count only if their local bytes are what they were.
+    pub(super) is_to_be_proved: bool,
+    /// Parts that only the server has: to be adopted if their checksum is that of the local bytes.
+    pub(super) candidates: Vec<DonePart>,
+    /// Recorded parts that the server does not have, or has differently: to be sent again.
+    pub(super) lost: Vec<PartNumber>,
+}
+
+/// Decides from all that is known. The upload id of `asked`, what is to be uploaded now, does not matter.
+pub(super) fn decide(
+    found: &Found,
+    asked: &Header,
+    prove_always: bool,
+    listed: &Listed,
+    plan: &Plan,
+) -> Decision {
+    if found.damaged {
+        return Decision::Discard(RestartReason::CheckpointDamaged);
+    }
+    let Some(recorded) = &found.header else {
+        return Decision::Begin;
+    };
+    if let Some(reason) = mismatch(recorded, asked) {
+        return Decision::Discard(reason);
+    }
+    let mut continuation = match listed {
+        Listed::NotAsked => return Decision::Ask,
+        Listed::Gone => return Decision::Settle,
+        Listed::Forbidden => Continuation {
+            done: within(&found.parts, plan),
+            ..Continuation::default()
+        },
+        Listed::Parts(listed) => reconcile(&found.parts, listed, plan),
+    };
+    let suspicious = compare(&recorded.identity, &asked.identity) == Change::Suspicious;
+    continuation.is_to_be_proved = suspicious || prove_always;
+    Decision::Continue(continuation)
+}
+
+/// Why a recorded upload is not the one that is asked for.
+fn mismatch(recorded: &Header, asked: &Header) -> Option<RestartReason> {
     if target(recorded) != target(asked) {
-        return Judgement::Discard(RestartReason::OtherTarget);
+        Some(RestartReason::OtherTarget)
+    } else if recorded.part_size != asked.part_size {
+        Some(RestartReason::PartSizeChanged)
+    } else if recorded.options != asked.options {
+        Some(RestartReason::OptionsChanged)
+    } else if compare(&recorded.identity, &asked.identity) == Change::Changed {
+        Some(RestartReason::FileChanged)
+    } else {
+        None
     }
-    if recorded.part_size != asked.part_size {
-        return Judgement::Discard(RestartReason::PartSizeChanged);
-    }
-    if recorded.options != asked.options {
-        return Judgement::Discard(RestartReason::OptionsChanged);
-    }
-    judge_file(&recorded.identity, &asked.identity, prove_always)
 }
 
 /// What is uploaded where.
@@ -41,28 +110,8 @@ fn target(header: &Header) -> (&str, &str, &str, &[u8]) {
     (&header.endpoint, &header.bucket, &header.key, &header.path)
 }
 
-fn judge_file(recorded: &FileIdentity, now: &FileIdentity, prove_always: bool) -> Judgement {
-    match compare(recorded, now) {
-        Change::Changed => Judgement::Discard(RestartReason::FileChanged),
-        Change::Suspicious => Judgement::Prove,
-        Change::None if prove_always => Judgement::Prove,
-        Change::None => Judgement::Continue,
-    }
-}
-
-/// Record and server, held against each other.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Reconciled {
-    /// Parts on which both agree.
-    pub(crate) done: Parts,
-    /// Parts that only the server has: to be adopted if their checksum is that of the local bytes.
-    pub(crate) candidates: Vec<DonePart>,
-    /// Recorded parts that the server does not have, or has differently: to be sent again.
-    pub(crate) lost: Vec<PartNumber>,
-}
-
 /// A part counts when record and server agree on number, length and ETag.
-pub(crate) fn reconcile(recorded: &Parts, listed: &[ListedPart], plan: &Plan) -> Reconciled {
+pub(super) fn reconcile(recorded: &Parts, listed: &[ListedPart], plan: &Plan) -> Continuation {
     let fitting: BTreeMap<PartNumber, &ListedPart> = listed
         .iter()
         .filter_map(|listed| Some((PartNumber::new(listed.number)?, listed)))
@@ -71,8 +120,8 @@ pub(crate) fn reconcile(recorded: &Parts, listed: &[ListedPart], plan: &Plan) ->
                 .is_some_and(|part| part.len == listed.len)
         })
         .collect();
-    let mut reconciled = Reconciled::default();
-    for (number, part) in recorded {
+    let mut reconciled = Continuation::default();
+    for (number, part) in &within(recorded, plan) {
         match fitting.get(number) {
             Some(listed) if listed.etag == part.etag => {
                 reconciled.done.insert(*number, part.clone());
@@ -94,11 +143,11 @@ pub(crate) fn reconcile(recorded: &Parts, listed: &[ListedPart], plan: &Plan) ->
 }
 
 /// Recorded parts that the plan has; a record may hold others only if it was tampered with.
-pub(crate) fn within(recorded: Parts, plan: &Plan) -> Parts {
-    let known = |number: &PartNumber| plan.part(*number).is_some();
+fn within(recorded: &Parts, plan: &Plan) -> Parts {
+    let known = |(number, _): &(&PartNumber, &DonePart)| plan.part(**number).is_some();
+    let recorded = recorded.iter().filter(known);
     recorded
-        .into_iter()
-        .filter(|(number, _)| known(number))
+        .map(|(number, part)| (*number, part.clone()))
         .collect()
 }
 
@@ -107,55 +156,60 @@ mod tests {
     use super::*;
     use crate::etag::ETag;
 
-    fn changed(change: impl FnOnce(&mut Header)) -> Judgement {
-        let mut asked = Header::sample();
-        change(&mut asked);
-        judge(&Header::sample(), &asked, false)
+    /// How what is asked for differs from what is recorded, and what follows from that alone: a fresh start, or suspicion.
+    type Difference = (fn(&mut Header), Option<RestartReason>, bool);
+
+    fn differences() -> Vec<Difference> {
+        use RestartReason::{FileChanged, OptionsChanged, OtherTarget, PartSizeChanged};
+        vec![
+            (|_| {}, None, false),
+            (|asked| asked.upload_id.clear(), None, false),
+            (|asked| asked.endpoint.push('x'), Some(OtherTarget), false),
+            (|asked| asked.bucket.push('x'), Some(OtherTarget), false),
+            (|asked| asked.key.push('x'), Some(OtherTarget), false),
+            (|asked| asked.path.push(b'x'), Some(OtherTarget), false),
+            (|asked| asked.part_size += 1, Some(PartSizeChanged), false),
+            (|asked| asked.options[31] = 1, Some(OptionsChanged), false),
+            (|asked| asked.identity.len += 1, Some(FileChanged), false),
+            (|asked| asked.identity.mtime += 1, Some(FileChanged), false),
+            (|asked| asked.identity.ctime += 1, None, true),
+            (|asked| asked.identity.device += 1, None, true),
+            (|asked| asked.identity.inode += 1, None, true),
+        ]
     }
 
-    #[test]
-    fn another_target_part_size_or_option_is_a_fresh_start() {
-        use RestartReason::{OptionsChanged, OtherTarget, PartSizeChanged};
-        for (judgement, reason) in [
-            (changed(|h| h.endpoint.push('x')), OtherTarget),
-            (changed(|h| h.bucket.push('x')), OtherTarget),
-            (changed(|h| h.key.push('x')), OtherTarget),
-            (changed(|h| h.path.push(b'x')), OtherTarget),
-            (changed(|h| h.part_size += 1), PartSizeChanged),
-            (changed(|h| h.options[31] = 1), OptionsChanged),
-        ] {
-            assert_eq!(judgement, Judgement::Discard(reason));
-        }
-        assert_eq!(changed(|h| h.upload_id.clear()), Judgement::Continue);
-    }
-
-    #[test]
-    fn length_and_mtime_decide_and_the_rest_asks_for_proof() {
-        let discard = Judgement::Discard(RestartReason::FileChanged);
-        assert_eq!(changed(|h| h.identity.len += 1), discard);
-        assert_eq!(changed(|h| h.identity.mtime += 1), discard);
-        assert_eq!(changed(|h| h.identity.ctime += 1), Judgement::Prove);
-        assert_eq!(changed(|h| h.identity.device += 1), Judgement::Prove);
-        assert_eq!(changed(|h| h.identity.inode += 1), Judgement::Prove);
-        assert_eq!(
-            judge(&Header::sample(), &Header::sample(), true),
-            Judgement::Prove
-        );
-    }
-
+    /// What the server says of one part.
     #[derive(Clone, Copy, Debug, PartialEq)]
-    enum Recorded {
-        No,
-        Yes,
-    }
-
-    #[derive(Clone, Copy, Debug, PartialEq)]
-    enum Listed {
-        No,
+    enum Has {
+        Nothing,
         Same,
         OtherETag,
         OtherLen,
         WithoutCrc,
+    }
+
+    /// Whether a part is recorded, and what the server says of it.
+    type State = (bool, Has);
+
+    /// A file of three parts, the last of which is short.
+    const LENS: [u64; 3] = [102_400, 102_400, 1];
+
+    fn plan() -> Plan {
+        Plan::new(LENS.iter().sum(), Some(LENS[0])).expect("a plan")
+    }
+
+    /// Every combination of states of three parts.
+    fn combinations() -> Vec<[State; 3]> {
+        use Has::{Nothing, OtherETag, OtherLen, Same, WithoutCrc};
+        let states: Vec<State> = [false, true]
+            .into_iter()
+            .flat_map(|recorded| {
+                [Nothing, Same, OtherETag, OtherLen, WithoutCrc].map(|has| (recorded, has))
+            })
+            .collect();
+        let pick = |n: usize, digit: u32| states[n / states.len().pow(digit) % states.len()];
+        let all = 0..states.len().pow(3);
+        all.map(|n| [0, 1, 2].map(|digit| pick(n, digit))).collect()
     }
 
     fn number(n: u16) -> PartNumber {
@@ -166,72 +220,119 @@ mod tests {
         ETag::from_md5([n as u8; 16])
     }
 
-    /// Every combination of record and server, for three parts of which the last is short.
+    fn numbered(states: [State; 3]) -> impl Iterator<Item = (u16, State)> {
+        (1..).zip(states)
+    }
+
+    fn recorded(states: [State; 3]) -> Parts {
+        let recorded = numbered(states).filter(|(_, (recorded, _))| *recorded);
+        let part = |n: u16| DonePart {
+            number: number(n),
+            etag: tag(n),
+            crc64: n.into(),
+        };
+        recorded.map(|(n, _)| (number(n), part(n))).collect()
+    }
+
+    fn listed(states: [State; 3]) -> Vec<ListedPart> {
+        let listed = numbered(states).filter(|(_, (_, has))| *has != Has::Nothing);
+        let part = |n: u16, has: Has| ListedPart {
+            number: n,
+            len: LENS[usize::from(n) - 1] + u64::from(has == Has::OtherLen),
+            etag: tag(n + if has == Has::OtherETag { 100 } else { 0 }),
+            crc64: (has != Has::WithoutCrc).then_some(n.into()),
+        };
+        listed.map(|(n, (_, has))| part(n, has)).collect()
+    }
+
+    /// Numbers of the parts in one of the states.
+    fn those(states: [State; 3], which: impl Fn(State) -> bool) -> Vec<u16> {
+        let those = numbered(states).filter(|(_, state)| which(*state));
+        those.map(|(n, _)| n).collect()
+    }
+
+    fn check_parts(went_on: &Continuation, states: [State; 3], forbidden: bool) {
+        let agree = |has| forbidden || matches!(has, Has::Same | Has::WithoutCrc);
+        let done: Vec<u16> = went_on.done.keys().map(|n| n.get()).collect();
+        let expected = those(states, |(recorded, has)| recorded && agree(has));
+        assert_eq!(done, expected, "{states:?}");
+        let lost: Vec<u16> = went_on.lost.iter().map(|n| n.get()).collect();
+        let expected = those(states, |(recorded, has)| recorded && !agree(has));
+        assert_eq!(lost, expected, "{states:?}");
+        let candidates: Vec<u16> = went_on.candidates.iter().map(|p| p.number.get()).collect();
+        let expected = those(states, |(recorded, has)| {
+            !recorded && !forbidden && matches!(has, Has::Same | Has::OtherETag)
+        });
+        assert_eq!(candidates, expected, "{states:?}");
+    }
+
+    /// What follows where the parts do not matter.
+    fn expected(listed: &Listed, reason: Option<RestartReason>) -> Option<Decision> {
+        match (reason, listed) {
+            (Some(reason), _) => Some(Decision::Discard(reason)),
+            (None, Listed::NotAsked) => Some(Decision::Ask),
+            (None, Listed::Gone) => Some(Decision::Settle),
+            (None, Listed::Forbidden | Listed::Parts(_)) => None,
+        }
+    }
+
+    /// Every difference × damaged or not × proving always or not × every combination of three parts × every kind of list.
     #[test]
-    fn every_combination_of_record_and_list_is_decided_rightly() {
-        let plan = Plan::new(102_400 * 2 + 1, Some(102_400)).expect("a plan");
-        let lens = [102_400, 102_400, 1];
-        let states: Vec<(Recorded, Listed)> = [Recorded::No, Recorded::Yes]
-            .into_iter()
-            .flat_map(|recorded| {
-                use Listed::{No, OtherETag, OtherLen, Same, WithoutCrc};
-                [No, Same, OtherETag, OtherLen, WithoutCrc].map(|listed| (recorded, listed))
-            })
-            .collect();
-        let mut combinations = 0;
-        for a in &states {
-            for b in &states {
-                for c in &states {
-                    combinations += 1;
-                    check_combination(&plan, lens, [*a, *b, *c]);
+    fn every_combination_of_record_list_and_file_is_decided_rightly() {
+        let flags = [(false, false), (false, true), (true, false), (true, true)];
+        for (differ, reason, suspicious) in differences() {
+            for (damaged, prove_always) in flags {
+                let mut asked = Header::sample();
+                differ(&mut asked);
+                let reason = match damaged {
+                    true => Some(RestartReason::CheckpointDamaged),
+                    false => reason,
+                };
+                let is_to_be_proved = suspicious || prove_always;
+                check_all_parts(&asked, (damaged, prove_always), reason, is_to_be_proved);
+            }
+        }
+    }
+
+    fn check_all_parts(
+        asked: &Header,
+        (damaged, prove_always): (bool, bool),
+        reason: Option<RestartReason>,
+        is_to_be_proved: bool,
+    ) {
+        let (plan, combinations) = (plan(), combinations());
+        assert_eq!(combinations.len(), 1000);
+        for states in combinations {
+            let found = Found {
+                header: Some(Header::sample()),
+                parts: recorded(states),
+                owed: vec![],
+                damaged,
+            };
+            for listed in [
+                Listed::NotAsked,
+                Listed::Gone,
+                Listed::Forbidden,
+                Listed::Parts(listed(states)),
+            ] {
+                let decision = decide(&found, asked, prove_always, &listed, &plan);
+                match (decision, expected(&listed, reason)) {
+                    (decision, Some(expected)) => assert_eq!(decision, expected),
+                    (Decision::Continue(went_on), None) => {
+                        assert_eq!(went_on.is_to_be_proved, is_to_be_proved);
+                        check_parts(&went_on, states, matches!(listed, Listed::Forbidden));
+                    }
+                    (decision, None) => panic!("{states:?}: {decision:?}"),
                 }
             }
         }
-        assert_eq!(combinations, 1000);
     }
 
-    fn check_combination(plan: &Plan, lens: [u64; 3], states: [(Recorded, Listed); 3]) {
-        let (mut recorded, mut listed) = (Parts::new(), vec![]);
-        for (n, (record, list)) in (1_u16..).zip(states) {
-            if record == Recorded::Yes {
-                let part = DonePart {
-                    number: number(n),
-                    etag: tag(n),
-                    crc64: n.into(),
-                };
-                recorded.insert(number(n), part);
-            }
-            let len = lens[usize::from(n) - 1];
-            if list != Listed::No {
-                listed.push(ListedPart {
-                    number: n,
-                    len: if list == Listed::OtherLen {
-                        len + 1
-                    } else {
-                        len
-                    },
-                    etag: tag(if list == Listed::OtherETag {
-                        n + 100
-                    } else {
-                        n
-                    }),
-                    crc64: (list != Listed::WithoutCrc).then_some(n.into()),
-                });
-            }
-        }
-        let found = reconcile(&recorded, &listed, plan);
-        for (n, state) in (1_u16..).zip(states) {
-            let done = found.done.contains_key(&number(n));
-            let lost = found.lost.contains(&number(n));
-            let candidate = found.candidates.iter().any(|part| part.number == number(n));
-            let expected = match state {
-                (Recorded::Yes, Listed::Same | Listed::WithoutCrc) => (true, false, false),
-                (Recorded::Yes, _) => (false, true, false),
-                (Recorded::No, Listed::Same | Listed::OtherETag) => (false, false, true),
-                (Recorded::No, _) => (false, false, false),
-            };
-            assert_eq!((done, lost, candidate), expected, "part {n} of {states:?}");
-        }
+    #[test]
+    fn where_nothing_was_recorded_nothing_is_asked() {
+        let found = Found::default();
+        let decision = decide(&found, &Header::sample(), true, &Listed::NotAsked, &plan());
+        assert_eq!(decision, Decision::Begin);
     }
 
     #[test]
@@ -246,7 +347,10 @@ mod tests {
         let listed = [stray(0), stray(2), stray(10_001)];
         assert_eq!(
             reconcile(&Parts::new(), &listed, &plan),
-            Reconciled::default()
+            Continuation::default()
         );
+        let beyond = recorded([(true, Has::Nothing); 3]);
+        let lost = reconcile(&beyond, &[], &plan).lost;
+        assert_eq!(lost, [number(1)], "what the file does not have is not lost");
     }
 }

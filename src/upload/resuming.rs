@@ -4,90 +4,80 @@ use super::Verify;
 use super::attempt::{Attempt, Ended, Open};
 use super::outcome::RestartReason;
 use super::plan::Part;
-use super::record::Found;
-use super::resume::{Judgement, Parts, judge, reconcile, within};
+use super::resume::{Continuation, Decision, Found, Listed, Parts, decide};
 use super::source::Source;
 use crate::part::DonePart;
 use crate::protocol::Operation;
-use crate::retry::Failure;
-use std::collections::BTreeSet;
 
 impl Attempt<'_, '_> {
-    /// What to make of what was found, before the server is asked; `None` when nothing was.
-    pub(super) fn judge_found(&self, found: &Found) -> Option<Judgement> {
-        if found.damaged {
-            return Some(Judgement::Discard(RestartReason::CheckpointDamaged));
-        }
-        let header = found.header.as_ref()?;
+    pub(super) fn decide(&self, found: &Found, listed: &Listed) -> Decision {
         let asked = self.job.header(self.source, self.plan, String::new());
-        Some(judge(header, &asked, self.job.verify == Verify::Content))
+        let prove_always = self.job.verify == Verify::Content;
+        decide(found, &asked, prove_always, listed, self.plan)
     }
 
     /// The recorded upload with its finished parts; `None` when there is none to go on with.
     pub(super) fn resume(&mut self, found: Found) -> Result<Option<Open>, Ended> {
-        let Some(judgement) = self.judge_found(&found) else {
-            return Ok(None);
-        };
-        let recorded = within(found.parts, self.plan);
-        let discard = match judgement {
-            Judgement::Discard(reason) => Some(reason),
-            Judgement::Prove if !self.proved(self.source, &recorded)? => {
-                Some(RestartReason::FileChanged)
-            }
-            Judgement::Prove | Judgement::Continue => None,
-        };
-        if let Some(reason) = discard {
-            self.state.discard(self.job, found.header.as_ref(), reason);
+        let mut listed = Listed::NotAsked;
+        loop {
+            let discard = match (self.decide(&found, &listed), &found.header) {
+                (Decision::Discard(reason), _) => reason,
+                (Decision::Begin, _) | (_, None) => return Ok(None),
+                (Decision::Ask, Some(header)) => {
+                    listed = self.ask_server(&header.upload_id)?;
+                    continue;
+                }
+                (Decision::Settle, Some(header)) => {
+                    let mut open = Open::new(header.upload_id.clone(), found.parts);
+                    match self.settle(&mut open, true) {
+                        Ended::Again(reason) => {
+                            self.state.discard(self.job, None, reason);
+                            return Ok(None);
+                        }
+                        ended => return Err(ended),
+                    }
+                }
+                (Decision::Continue(continuation), Some(header)) => {
+                    let upload_id = header.upload_id.clone();
+                    match self.go_on(upload_id, continuation)? {
+                        Some(open) => return Ok(Some(open)),
+                        None => RestartReason::FileChanged,
+                    }
+                }
+            };
+            self.state.discard(self.job, found.header.as_ref(), discard);
             return Ok(None);
         }
-        let Some(header) = found.header else {
-            return Ok(None);
-        };
-        let mut open = Open {
-            upload_id: header.upload_id,
-            parts: recorded,
-            resumed: BTreeSet::new(),
-            used_up: false,
-        };
-        match self.ask_server(&mut open) {
-            Ok(()) => {}
-            Err(Ended::Again(reason)) => {
-                self.state.discard(self.job, None, reason);
-                return Ok(None);
-            }
-            Err(ended) => return Err(ended),
-        }
-        self.count_resumed(&mut open);
-        Ok(Some(open))
     }
 
-    /// Holds the record against what the server has, and corrects it.
-    fn ask_server(&mut self, open: &mut Open) -> Result<(), Ended> {
-        let listed = match self.calls.list_parts(&open.upload_id, &self.job.stop()) {
-            Ok(listed) => listed,
-            Err(failure) if failure.is_service("NoSuchUpload") => {
-                return Err(self.settle(open, true));
-            }
-            // Credentials that may only write: the record alone must do.
-            Err(Failure::Service(error)) if error.code() == "AccessDenied" => {
+    fn ask_server(&mut self, upload_id: &str) -> Result<Listed, Ended> {
+        match self.calls.list_parts(upload_id, &self.job.stop()) {
+            Ok(parts) => Ok(Listed::Parts(parts)),
+            Err(failure) if failure.is_service("NoSuchUpload") => Ok(Listed::Gone),
+            Err(failure) if failure.is_service("AccessDenied") => {
                 log::debug!(target: "oss_upload::upload", "ListParts is forbidden: the checkpoint is trusted");
-                return Ok(());
+                Ok(Listed::Forbidden)
             }
             Err(failure) => {
-                return Err(self
-                    .job
-                    .request_failed(Operation::ListParts, failure)
-                    .into());
+                let error = self.job.request_failed(Operation::ListParts, failure);
+                Err(error.into())
             }
-        };
-        let reconciled = reconcile(&open.parts, &listed, self.plan);
-        open.parts = reconciled.done;
-        self.state.record.lose(&reconciled.lost)?;
-        let adopted = self.adoptable(reconciled.candidates)?;
+        }
+    }
+
+    /// Opens the upload again with what still counts; `None` when the file is not what it was.
+    fn go_on(&mut self, upload_id: String, found: Continuation) -> Result<Option<Open>, Ended> {
+        if found.is_to_be_proved && !self.proved(self.source, &found.done)? {
+            return Ok(None);
+        }
+        let adopted = self.adoptable(found.candidates)?;
+        self.state.record.lose(&found.lost)?;
         self.state.record.adopt(&adopted)?;
+        let mut open = Open::new(upload_id, found.done);
         open.parts
             .extend(adopted.into_iter().map(|part| (part.number, part)));
-        Ok(())
+        self.count_resumed(&mut open);
+        Ok(Some(open))
     }
 
     /// Those of the parts whose checksum is that of the local bytes.
