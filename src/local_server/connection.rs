@@ -148,7 +148,10 @@ impl Connection {
         }
         let received = match self.receive(x, framing, intake)? {
             Reception::Whole(received) => received,
-            Reception::Stopped => return self.break_off(x),
+            Reception::Stopped => {
+                self.run_hooks(x);
+                return self.break_off(x);
+            }
             Reception::Refused(error) => {
                 let error = refusal.unwrap_or(error);
                 return self.deliver(x, error.answer(x.asked()), After::Linger);

@@ -300,6 +300,10 @@ impl Fault {
 
     /// Calls a function when the body was read and nothing was done yet. The request waits for it.
     ///
+    /// Together with a fault that wants only the first bytes of the body, such as
+    /// [`stop_reading_after`](Fault::stop_reading_after), it is called when those were read: a moment in the middle of
+    /// a body.
+    ///
     /// The function may use the server, even make it [go away](super::LocalServer::go_away). It should hold the
     /// server by a [`Weak`](std::sync::Weak) pointer: the server owns the function.
     pub fn run(hook: impl Fn(&RequestLog) + Send + Sync + 'static) -> Fault {

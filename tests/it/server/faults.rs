@@ -348,6 +348,27 @@ fn run_calls_between_reading_and_doing() {
 }
 
 #[test]
+fn run_is_called_in_the_middle_of_a_body_where_another_fault_breaks_it_off() {
+    for fault in [
+        Fault::reset_after,
+        Fault::close_after,
+        Fault::stop_reading_after,
+    ] {
+        let server = server();
+        let (sender, seen) = mpsc::channel();
+        server.fault(Fault::run(move |log| {
+            let _ = sender.send(log.body_len);
+        }));
+        server.fault(fault(1000));
+        let mut client = Client::to(&server);
+        // It may be cut short while it still writes.
+        let _ = client.write(&put("k", &pattern(100_000)));
+        assert_eq!(seen.recv_timeout(Duration::from_secs(30)), Ok(1000));
+        assert!(!is_stored(&server));
+    }
+}
+
+#[test]
 fn a_panicking_hook_breaks_its_connection_and_nothing_else() {
     let (server, handle) = with(Fault::run(|_| panic!("on purpose")).times(1));
     assert!(Client::to(&server).ask(&put("k", b"x")).is_err());
