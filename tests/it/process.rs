@@ -1,7 +1,7 @@
 //! The example `upload`, as scripts and people see it: killed, interrupted, misused, and what it prints.
 
 use crate::support::process::{Halt, Moment, Program, Ran, WATCHDOG};
-use crate::support::{BUCKET, KEY, PART, Scene, random_bytes};
+use crate::support::{BUCKET, KEY, PART, Scene, random_bytes, seed};
 use oss_upload::ErrorKind;
 use oss_upload::local_server::{Fault, LocalServer, Operation};
 use serde_json::Value;
@@ -205,13 +205,7 @@ fn killed_again_and_again_it_still_gets_there() {
 
 #[test]
 fn killed_at_any_moment_the_object_is_right_in_the_end() {
-    // To repeat a failure, give it the seed that was printed.
-    let seed = match std::env::var("OSS_UPLOAD_TEST_SEED") {
-        Ok(seed) => seed.parse().expect("a number"),
-        Err(_) => fastrand::u64(..),
-    };
-    println!("OSS_UPLOAD_TEST_SEED={seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = fastrand::Rng::with_seed(seed());
     for _ in 0..20 {
         let n_parts = random.u16(2..=12);
         let routines = random.u16(1..=6);

@@ -187,6 +187,17 @@ pub(crate) fn random_bytes(len: u64, seed: u64) -> Vec<u8> {
     bytes
 }
 
+/// Where a test's chance comes from. It is printed, and what failed is repeated by giving it back.
+pub(crate) fn seed() -> u64 {
+    const NAME: &str = "OSS_UPLOAD_TEST_SEED";
+    let seed = match std::env::var(NAME) {
+        Ok(seed) => seed.parse().expect("a number"),
+        Err(_) => fastrand::u64(..),
+    };
+    println!("{NAME}={seed}");
+    seed
+}
+
 /// Sets a file's mtime back to what it was.
 pub(crate) fn keeping_mtime(path: &Path, change: impl FnOnce()) {
     let mtime = fs::metadata(path)

@@ -181,6 +181,12 @@ impl Running {
         assert!(sent.expect("`kill` can be run").success());
     }
 
+    /// Whether it came to an end of its own.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let status = self.child.try_wait();
+        status.expect("its status").is_some()
+    }
+
     pub(crate) fn wait(mut self) -> Ran {
         // Both ends come together, with the process's.
         let ended = self.stdout.recv_timeout(WATCHDOG);
@@ -277,6 +283,8 @@ pub(crate) enum Moment {
     Lost,
     /// What it asked for is done, and no answer went out.
     Done,
+    /// So many bytes of its body arrived, and no more will be taken.
+    Within(u64),
 }
 
 /// Where a request will be stopped: it says so, and stays there until the client goes away.
@@ -293,27 +301,36 @@ impl Halt {
         moment: Moment,
         filter: impl Fn(Fault) -> Fault,
     ) -> Halt {
-        let (sender, reached) = mpsc::channel();
-        let gate = match moment {
-            Moment::Lost => {
-                server.fault(filter(Fault::run(move |_| {
-                    let _ = sender.send(());
-                })));
-                server.fault(filter(Fault::no_answer()));
-                None
-            }
-            Moment::Done => {
-                let (fault, gate) = Fault::hold();
-                server.fault(filter(fault));
-                let watched = gate.clone();
-                thread::spawn(move || {
-                    watched.wait_reached(1);
-                    let _ = sender.send(());
-                });
-                Some(gate)
-            }
+        let stuck = match moment {
+            Moment::Done => return Halt::when_done(server, filter),
+            Moment::Lost => Fault::no_answer(),
+            Moment::Within(bytes) => Fault::stop_reading_after(bytes),
         };
+        let (sender, reached) = mpsc::channel();
+        server.fault(filter(Fault::run(move |_| {
+            let _ = sender.send(());
+        })));
+        server.fault(filter(stuck));
+        let gate = None;
         Halt { reached, gate }
+    }
+
+    fn when_done(server: &LocalServer, filter: impl Fn(Fault) -> Fault) -> Halt {
+        let (sender, reached) = mpsc::channel();
+        let (fault, gate) = Fault::hold();
+        server.fault(filter(fault));
+        let watched = gate.clone();
+        thread::spawn(move || {
+            watched.wait_reached(1);
+            let _ = sender.send(());
+        });
+        let gate = Some(gate);
+        Halt { reached, gate }
+    }
+
+    /// Whether the request has come. Says so once.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.reached.try_recv().is_ok()
     }
 
     /// Waits until the request is there.
