@@ -2,6 +2,7 @@
 
 mod connect;
 mod credentials;
+mod death;
 mod disk;
 mod pace;
 mod secrets;
