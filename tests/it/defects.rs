@@ -19,7 +19,7 @@
 
 mod c_family;
 mod cancel_and_tokens;
-mod child;
+pub(crate) mod child;
 mod common;
 mod go_v1;
 mod go_v2;

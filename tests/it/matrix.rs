@@ -6,4 +6,5 @@ mod death;
 mod disk;
 mod pace;
 mod secrets;
+mod together;
 mod upload_id;

@@ -13,29 +13,35 @@ const FILE: &str = "OSS_UPLOAD_TEST_FILE";
 const CHECKPOINT: &str = "OSS_UPLOAD_TEST_CHECKPOINT";
 
 /// Whether this process is the child. Its test uploads, and does nothing else.
-pub(super) fn is_here() -> bool {
+pub(crate) fn is_here() -> bool {
     env::var_os(ENDPOINT).is_some()
 }
 
 /// In the child: the upload of the parent's scene.
-pub(super) fn upload() -> Result<Uploaded, Error> {
+pub(crate) fn upload() -> Result<Uploaded, Error> {
+    upload_seen_by(|| {})
+}
+
+/// The same, and whenever there is progress `look_on` is called.
+pub(crate) fn upload_seen_by(mut look_on: impl FnMut() + Send) -> Result<Uploaded, Error> {
     let text = |name: &str| env::var_os(name).expect("set by the parent");
     let endpoint = text(ENDPOINT).into_string().expect("ASCII");
     bucket(client_at(endpoint))
         .upload_file(KEY, text(FILE))
         .part_size(PART)
         .checkpoint(Checkpoint::at(text(CHECKPOINT)))
+        .on_progress(|_| look_on())
         .run()
 }
 
 /// In the parent: the command that runs `test` of `module` as a child.
-pub(super) fn command(scene: &Scene, module: &str, test: &str) -> Command {
+pub(crate) fn command(scene: &Scene, module: &str, test: &str) -> Command {
     of_scene(scene, Command::new(program()), arguments(module, test))
 }
 
 /// The same by way of a shell, which runs `script` first.
 #[cfg(unix)]
-pub(super) fn command_after(scene: &Scene, script: &str, module: &str, test: &str) -> Command {
+pub(crate) fn command_after(scene: &Scene, script: &str, module: &str, test: &str) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("{script}; exec \"$0\" \"$@\"")]);
     shell.arg(program());
