@@ -151,7 +151,8 @@ impl CheckpointFile {
             lock(&file)?;
             // Its owner may just have finished and deleted it: then we hold the lock of a file without a name.
             if names(path, &file)? {
-                return Ok(CheckpointFile::locked(file, path)?);
+                // Of a link, what it leads to is replaced and deleted.
+                return Ok(CheckpointFile::locked(file, &fs::canonicalize(path)?)?);
             }
         }
         Err(io::Error::other("it is deleted as fast as it is created").into())
@@ -387,6 +388,22 @@ mod tests {
                 format!("diary {n}")
             );
             assert_eq!(file.read().expect("read"), b"");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn behind_a_link_the_file_itself_is_replaced_and_deleted() {
+        let (dir, path) = temp();
+        let real = dir.path().join("real.cp");
+        for _ in 0..2 {
+            let _ = std::os::unix::fs::symlink(&real, &path);
+            let mut file = CheckpointFile::open(&path).expect("opened");
+            file.replace(b"first").expect("written");
+            file.replace(b"second").expect("written");
+            assert_eq!(fs::read(&real).expect("there"), b"second");
+            file.delete().expect("deleted");
+            assert!(!real.exists());
         }
     }
 

@@ -15,9 +15,6 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-/// Finished parts that may wait for the writer; it is far faster than any network.
-const QUEUE: usize = 1024;
-
 /// Why not all parts went up.
 #[derive(Debug)]
 pub(super) enum Trouble {
@@ -57,7 +54,9 @@ impl<'a> Sending<'a> {
         recorded: impl FnMut(DonePart) + Send,
     ) -> Result<(), Trouble> {
         let queue = Queue::new(missing);
-        let (sender, receiver) = bounded(QUEUE);
+        // No room to wait in: a routine hands a finished part to the writer itself before it takes the next one, so that
+        // a killed process loses no more than one such part a routine from the record.
+        let (sender, receiver) = bounded(0);
         thread::scope(|scope| {
             let writer = thread::Builder::new().name("oss-upload-record".to_owned());
             let stop = self.stop;

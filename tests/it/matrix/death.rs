@@ -114,19 +114,20 @@ impl Options {
 
     /// How many parts that the server has may be sent again by one run.
     ///
-    /// A routine has one part at a time, from taking it to having it recorded. So a death leaves at most one part a
-    /// routine that the server has and the checkpoint does not know. They are the first that the next run sends, so
-    /// that its own death does not add to them. And where ListParts may be asked, they are found there.
+    /// A routine has one part that it sends, and at most one before that which it has handed to the writer. So a death
+    /// leaves at most two parts a routine that the server has and the checkpoint does not know. They are the first that
+    /// the next run sends, so that its own death does not add to them. And where ListParts may be asked, they are
+    /// found there.
     fn most_again(&self) -> usize {
         match self.may_list {
             true => 0,
-            false => self.routines.into(),
+            false => 2 * usize::from(self.routines),
         }
     }
 
     /// How many bodies may be sent in all, by all runs: those that were in flight at a death are sent twice.
     fn most_bodies(&self, deaths: usize) -> usize {
-        let in_flight = self.routines.min(self.n_parts);
+        let in_flight = (2 * self.routines).min(self.n_parts);
         usize::from(self.n_parts) + deaths * usize::from(in_flight)
     }
 
