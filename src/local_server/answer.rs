@@ -73,6 +73,10 @@ impl Answer {
 
     pub(super) fn replace(&mut self, name: &str, value: &str) {
         self.remove(name);
+        self.add(name, value);
+    }
+
+    pub(super) fn add(&mut self, name: &str, value: &str) {
         self.headers
             .push((name.to_owned().into(), value.to_owned()));
     }

@@ -54,6 +54,7 @@ enum Act {
     WrongCrc,
     RemoveHeader(&'static str),
     ReplaceHeader(String, String),
+    AddHeader(String, String),
     FlipByte(u64),
     Latency(Duration),
     Bandwidth(u64),
@@ -83,6 +84,7 @@ impl fmt::Debug for Act {
             Act::WrongCrc => "WrongCrc",
             Act::RemoveHeader(_) => "RemoveHeader",
             Act::ReplaceHeader(..) => "ReplaceHeader",
+            Act::AddHeader(..) => "AddHeader",
             Act::FlipByte(_) => "FlipByte",
             Act::Latency(_) => "Latency",
             Act::Bandwidth(_) => "Bandwidth",
@@ -247,9 +249,16 @@ impl Fault {
         Fault::new(Act::RemoveHeader("ETag"))
     }
 
-    /// Sets a header of the answer, instead of those of this name.
+    /// Sets a header of the answer, instead of those of this name. A `Content-Length` may be wrong: the body that is
+    /// sent stays what it is.
     pub fn replace_answer_header(name: &str, value: &str) -> Fault {
         Fault::new(Act::ReplaceHeader(name.to_owned(), value.to_owned()))
+    }
+
+    /// Adds a header to the answer, beside those of this name. With a `Content-Length` or a `Transfer-Encoding`
+    /// the server adds none of its own: what faults say of the length is all that is said.
+    pub fn add_answer_header(name: &str, value: &str) -> Fault {
+        Fault::new(Act::AddHeader(name.to_owned(), value.to_owned()))
     }
 
     /// Damages the body on the way: the lowest bit of the byte at this offset is flipped before it is
@@ -500,6 +509,7 @@ enum Edit {
     WrongCrc,
     Remove(&'static str),
     Replace(String, String),
+    Add(String, String),
 }
 
 #[derive(Default)]
@@ -531,6 +541,7 @@ impl Plan {
             Act::WrongCrc => self.edits.push(Edit::WrongCrc),
             Act::RemoveHeader(name) => self.edits.push(Edit::Remove(name)),
             Act::ReplaceHeader(name, value) => self.edits.push(Edit::Replace(name, value)),
+            Act::AddHeader(name, value) => self.edits.push(Edit::Add(name, value)),
             Act::FlipByte(offset) => self.flips.push(offset),
             Act::Latency(duration) => self.latency += duration,
             Act::Bandwidth(rate) => {
@@ -560,6 +571,7 @@ impl Plan {
             match edit {
                 Edit::Remove(name) => answer.remove(name),
                 Edit::Replace(name, value) => answer.replace(name, value),
+                Edit::Add(name, value) => answer.add(name, value),
                 Edit::WrongCrc => {
                     let crc = answer.find("x-oss-hash-crc64ecma").map(str::parse::<u64>);
                     if let Some(Ok(crc)) = crc {

@@ -230,6 +230,48 @@ fn checksums_of_answers_can_be_wrong_or_missing() {
 }
 
 #[test]
+fn an_answer_may_lie_about_its_length() {
+    let replaced = |value| Fault::replace_answer_header("Content-Length", value);
+    let added = |value| Fault::add_answer_header("content-length", value);
+    let chunked = || Fault::add_answer_header("Transfer-Encoding", "chunked");
+    for (faults, said, body) in [
+        (
+            vec![replaced("2")],
+            &["Content-Length: 2"][..],
+            "0123456789",
+        ),
+        (vec![replaced("-1")], &["Content-Length: -1"], "0123456789"),
+        (
+            vec![added("10"), added("12")],
+            &["content-length: 10", "content-length: 12"],
+            "0123456789",
+        ),
+        (
+            vec![replaced("10"), chunked(), Fault::chunked_answer()],
+            &["Content-Length: 10", "Transfer-Encoding: chunked"],
+            "a\r\n0123456789\r\n0\r\n\r\n",
+        ),
+    ] {
+        let server = server();
+        server.put_object(BUCKET, "k", b"0123456789");
+        for fault in faults {
+            server.fault(fault);
+        }
+        let mut client = Client::to(&server);
+        let ask = get("k").header("Connection", "close");
+        client.write(&ask).expect("written");
+        let answer = read_all(&client).expect("an answer");
+        let (head, rest) = answer.split_once("\r\n\r\n").expect("a head");
+        let of_length = |line: &&str| {
+            let line = line.to_lowercase();
+            line.starts_with("content-length") || line.starts_with("transfer-encoding")
+        };
+        assert_eq!(head.lines().filter(of_length).collect::<Vec<_>>(), said);
+        assert_eq!(rest, body);
+    }
+}
+
+#[test]
 fn flip_byte_damages_what_is_stored_and_checksummed() {
     let (server, _) = with(Fault::flip_byte(700_000).part(1));
     let id = begin(&server, "k");
