@@ -1,20 +1,19 @@
 //! What networks and servers do to a request, and what an upload makes of it.
 
 use crate::support::process::WATCHDOG;
-use crate::support::{BUCKET, PART, Scene, client, hasty};
+use crate::support::runs::{STALL, code, watched};
+use crate::support::{BUCKET, PART, Scene, hasty};
 use Operation::{
     CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, ListParts, PutObject, UploadPart,
 };
 use oss_upload::local_server::{Fault, Gate, LocalServer, Operation};
-use oss_upload::{
-    Checkpoint, Client, ClientBuilder, Control, Credentials, Error, ErrorKind, UploadFile, Uploaded,
-};
+use oss_upload::{Checkpoint, Client, Credentials, Error, ErrorKind};
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
@@ -30,8 +29,6 @@ const OPERATIONS: [Operation; 5] = [
 /// How often a request is attempted, by default.
 const ATTEMPTS: u32 = 8;
 
-const STALL: Duration = Duration::from_millis(300);
-
 /// An upload whose next run needs this call.
 fn about_to(operation: Operation) -> Scene {
     match operation {
@@ -46,64 +43,6 @@ fn about_to(operation: Operation) -> Scene {
         }
         _ => Scene::with_parts(3),
     }
-}
-
-impl Scene {
-    /// The same with other settings of the client.
-    fn with_client(mut self, set: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Scene {
-        let built = set(client(&self.server)).build();
-        self.bucket = built.and_then(|c| c.bucket(BUCKET)).expect("a client");
-        self
-    }
-
-    /// The same with a client that notices silence soon.
-    fn impatient(self) -> Scene {
-        self.with_client(|client| client.stall_timeout(STALL))
-    }
-
-    fn run_ok(&self, what: &str) -> Uploaded {
-        let uploaded = watched(self.upload());
-        let uploaded = uploaded.unwrap_or_else(|why| panic!("{what}: {why}"));
-        self.expect_done_but_for_orphans(&uploaded);
-        uploaded
-    }
-
-    /// As `expect_done`; an Initiate whose answer got lost leaves an upload behind that nobody knows.
-    fn expect_done_but_for_orphans(&self, uploaded: &Uploaded) {
-        for orphan in self.server.pending_uploads() {
-            assert_eq!(orphan.parts, [], "an upload with parts was left behind");
-            self.server.drop_upload(&orphan.upload_id);
-        }
-        self.expect_done(uploaded);
-    }
-
-    fn run_err(&self, what: &str) -> Error {
-        let Err(error) = watched(self.upload()) else {
-            panic!("{what}: it succeeded")
-        };
-        error
-    }
-}
-
-/// Runs an upload; one that hangs is cancelled, and the test fails instead of hanging too.
-fn watched(upload: UploadFile<'_>) -> Result<Uploaded, Error> {
-    let control = Control::new();
-    let (done, awaited) = mpsc::channel::<()>();
-    thread::scope(|scope| {
-        let cancel = control.clone();
-        scope.spawn(move || {
-            if let Err(RecvTimeoutError::Timeout) = awaited.recv_timeout(WATCHDOG) {
-                cancel.cancel();
-            }
-        });
-        let ran = upload.control(&control).run();
-        drop(done);
-        ran
-    })
-}
-
-fn code(error: &Error) -> Option<&str> {
-    error.service_error().map(|error| error.code())
 }
 
 /// Silence.

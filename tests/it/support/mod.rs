@@ -2,6 +2,7 @@
 
 pub(crate) mod logs;
 pub(crate) mod process;
+pub(crate) mod runs;
 
 use oss_upload::local_server::{
     ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, Gate, LocalServer, Operation,
