@@ -4,6 +4,8 @@ mod connect;
 mod credentials;
 mod death;
 mod disk;
+mod moments;
+mod network;
 mod pace;
 mod secrets;
 mod together;
