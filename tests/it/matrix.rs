@@ -8,5 +8,6 @@ mod moments;
 mod network;
 mod pace;
 mod secrets;
+mod service;
 mod together;
 mod upload_id;
