@@ -35,13 +35,17 @@ impl Stop {
 
     /// Sleeps so long, or until the flag is set.
     pub(crate) fn sleep(&self, duration: Duration) {
-        let end = Instant::now() + duration;
-        let end = self.deadline.map_or(end, |deadline| deadline.min(end));
+        // Beyond what a clock can tell it is a sleep until the flag is set.
+        let end = Instant::now().checked_add(duration);
+        let end = end.into_iter().chain(self.deadline).min();
         let mut sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
         while !self.is_set() {
-            let Some(left) = end.checked_duration_since(Instant::now()) else {
+            let left = end.map_or(Duration::MAX, |end| {
+                end.saturating_duration_since(Instant::now())
+            });
+            if left.is_zero() {
                 return;
-            };
+            }
             let woken = self.wake.wait_timeout(sleepers, left);
             sleepers = woken.unwrap_or_else(PoisonError::into_inner).0;
         }

@@ -22,6 +22,8 @@ pub(super) struct Exchange {
     stall: Duration,
     /// How long the first byte of an answer may take.
     patience: Duration,
+    /// A kept connection was found closed a moment ago.
+    pub(super) is_wary: bool,
     /// A connection was made for this request; else it took one from the pool.
     pub(super) connected: Cell<bool>,
     /// The peer and we could not agree on TLS.
@@ -38,11 +40,17 @@ pub(super) fn current() -> Rc<Exchange> {
 }
 
 impl Exchange {
-    pub(super) fn new(stop: &Arc<Stop>, stall: Duration, patience: Duration) -> Rc<Exchange> {
+    pub(super) fn new(
+        stop: &Arc<Stop>,
+        stall: Duration,
+        patience: Duration,
+        is_wary: bool,
+    ) -> Rc<Exchange> {
         Rc::new(Exchange {
             stop: Arc::clone(stop),
             stall,
             patience,
+            is_wary,
             connected: Cell::new(false),
             handshake_failed: Cell::new(false),
             peer_is_gone: Cell::new(false),
@@ -52,7 +60,7 @@ impl Exchange {
 
     /// What a thread has that sends nothing.
     fn idle() -> Rc<Exchange> {
-        Exchange::new(&Arc::default(), Duration::MAX, Duration::MAX)
+        Exchange::new(&Arc::default(), Duration::MAX, Duration::MAX, false)
     }
 
     /// Runs `send` with this as the thread's exchange.

@@ -15,7 +15,8 @@ use std::fmt;
 use std::io::{self, Read};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use ureq::http::{HeaderName, HeaderValue};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, SendBody};
@@ -35,6 +36,12 @@ const MAX_IDLE: usize = 1024;
 /// How long an unused connection is kept. OSS closes idle ones after about a minute.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(30);
 
+/// A century: more than any connection may take, and less than what clocks cannot add.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// In place of a time at which nothing has happened yet.
+const NEVER: u64 = u64::MAX;
+
 /// What a client lets pass before it gives an attempt up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timeouts {
@@ -48,11 +55,15 @@ pub(crate) struct Timeouts {
 pub(crate) struct Transport {
     agent: Agent,
     stall: Duration,
+    since: Instant,
+    /// When a kept connection was last found closed, in milliseconds from then: the others may be closed too.
+    found_stale: AtomicU64,
 }
 
 impl Transport {
     /// Proxies come from the environment (`HTTPS_PROXY`, `NO_PROXY` …), as everywhere; `direct` asks for none.
     pub(crate) fn new(timeouts: Timeouts, user_agent: &str, direct: bool) -> Transport {
+        let connect = timeouts.connect.min(LONGEST);
         let proxy = ureq::Proxy::try_from_env().filter(|_| !direct);
         let config = Agent::config_builder()
             .proxy(proxy)
@@ -62,8 +73,8 @@ impl Transport {
             .user_agent(user_agent)
             .accept("")
             .accept_encoding("")
-            .timeout_connect(Some(timeouts.connect))
-            .timeout_resolve(Some(timeouts.connect))
+            .timeout_connect(Some(connect))
+            .timeout_resolve(Some(connect))
             .output_buffer_size(OUTPUT_BUFFER)
             .input_buffer_size(INPUT_BUFFER)
             .max_idle_connections(MAX_IDLE)
@@ -77,6 +88,8 @@ impl Transport {
         Transport {
             agent: Agent::with_parts(config, connector, resolver::KeepingResolver::default()),
             stall: timeouts.stall,
+            since: Instant::now(),
+            found_stale: AtomicU64::new(NEVER),
         }
     }
 
@@ -88,9 +101,16 @@ impl Transport {
         signed: &[(&str, String)],
         stop: &Arc<Stop>,
     ) -> Result<Answer, TransportError> {
-        let exchange = Exchange::new(stop, self.stall, self.patience(request.operation));
+        let patience = self.patience(request.operation);
+        let exchange = Exchange::new(stop, self.stall, patience, self.is_wary());
         let sent = exchange.during(|| self.run(url, request, signed));
-        let answer = sent.map_err(|error| exchange.explain(error))?;
+        let answer = sent.map_err(|error| {
+            let error = exchange.explain(error);
+            if error.kind == TransportErrorKind::Stale {
+                self.found_stale.store(self.millis(), Ordering::Relaxed);
+            }
+            error
+        })?;
         // An error that came instead of taking the whole body is worth reading; success cannot be one.
         if exchange.peer_is_gone.get() && answer.is_success() {
             return Err(TransportError {
@@ -101,10 +121,21 @@ impl Transport {
         Ok(answer)
     }
 
+    /// Whether kept connections are looked at before they are used, however fresh.
+    fn is_wary(&self) -> bool {
+        let found = self.found_stale.load(Ordering::Relaxed);
+        found != NEVER
+            && self.millis().saturating_sub(found) < socket::SURELY_OPEN.as_millis() as u64
+    }
+
+    fn millis(&self) -> u64 {
+        self.since.elapsed().as_millis() as u64
+    }
+
     /// How long to wait for the first byte of an answer. Complete joins all parts first, which takes longer.
     fn patience(&self, operation: Operation) -> Duration {
         match operation {
-            Operation::CompleteMultipartUpload => self.stall * 3,
+            Operation::CompleteMultipartUpload => self.stall.saturating_mul(3),
             _ => self.stall,
         }
     }

@@ -26,8 +26,9 @@ const SHORTEST_BEAT: Duration = Duration::from_millis(10);
 /// Beats in the time of silence that is put up with.
 const BEATS: u32 = 8;
 
-/// A connection used so recently needs no look whether it is still open; if it is not, the request is repeated.
-const SURELY_OPEN: Duration = Duration::from_secs(1);
+/// A connection used so recently needs no look whether it is still open; if it is not, the request is repeated, and
+/// for so long all others are looked at.
+pub(super) const SURELY_OPEN: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct SocketConnector;
@@ -236,7 +237,8 @@ impl Transport for Socket {
     }
 
     fn is_open(&mut self) -> bool {
-        !self.broken && (self.used.elapsed() < SURELY_OPEN || is_quiet(&self.stream))
+        let surely = self.used.elapsed() < SURELY_OPEN && !exchange::current().is_wary;
+        !self.broken && (surely || is_quiet(&self.stream))
     }
 }
 
