@@ -175,17 +175,35 @@ fn judge(operation: Operation, failure: &Failure) -> Verdict {
 }
 
 fn judge_service(operation: Operation, error: &ServiceError) -> Verdict {
-    match (error.status(), error.code()) {
+    let status = match error.status() {
+        // An `<Error>` in a success: the status says nothing, the code does.
+        200..300 => usual_status(error.code()),
+        status => status,
+    };
+    match (status, error.code()) {
         (_, "NotImplemented") => Verdict::Fatal,
         (429 | 503, _) => Verdict::Throttled,
         (408 | 500.., _) => Verdict::Backoff,
         (400, "RequestTimeout" | "BadRequest" | "IncompleteBody") => Verdict::Backoff,
         // The bytes may have been damaged on the way.
         (400, "InvalidDigest") if operation == Operation::UploadPart => Verdict::Backoff,
-        // An `<Error>` in a success: the status says nothing, the code does.
-        (200..300, "InternalError" | "RequestTimeout") => Verdict::Backoff,
-        (200..300, "ServiceUnavailable") => Verdict::Throttled,
         _ => Verdict::Fatal,
+    }
+}
+
+/// The status with which OSS answers a code that may pass, and 400 for all others.
+fn usual_status(code: &str) -> u16 {
+    match code {
+        "InternalError" => 500,
+        "QpsLimitExceeded" => 429,
+        "ActiveRequestLimitExceeded"
+        | "CpuLimitExceeded"
+        | "DownloadTrafficRateLimitExceeded"
+        | "MetaOperationQpsLimitExceeded"
+        | "ServiceUnavailable"
+        | "TotalQpsLimitExceeded"
+        | "UploadTrafficRateLimitExceeded" => 503,
+        _ => 400,
     }
 }
 
@@ -274,7 +292,7 @@ impl Tries {
         chance: f64,
     ) -> Duration {
         let base = match verdict {
-            Verdict::Throttled => policy.base_delay * 5,
+            Verdict::Throttled => policy.base_delay.saturating_mul(5),
             _ => policy.base_delay,
         };
         let asked = match failure {

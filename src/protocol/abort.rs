@@ -2,7 +2,7 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/abortmultipartupload>
 
-use super::{Operation, Request};
+use super::{Answer, Operation, Request, Unreadable};
 
 pub(crate) fn request<'a>(
     key: &'a str,
@@ -12,4 +12,15 @@ pub(crate) fn request<'a>(
     Request::new(Operation::AbortMultipartUpload, key)
         .query(&[("uploadId", upload_id)])
         .headers(headers)
+}
+
+/// Any other success than 204 is not OSS's: a portal's page, perhaps.
+pub(crate) fn read(answer: &Answer) -> Result<(), Unreadable> {
+    match answer.status {
+        204 => Ok(()),
+        status => {
+            let what = format!("has status {status} instead of 204");
+            Err(Unreadable::new(Operation::AbortMultipartUpload, what))
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/headobject>
 
 use super::complete::Completed;
-use super::{Answer, META_PREFIX, Operation, Request};
+use super::{Answer, META_PREFIX, Operation, Request, Unreadable};
 
 pub(crate) fn request<'a>(key: &'a str, headers: &'a [(String, String)]) -> Request<'a> {
     Request::new(Operation::HeadObject, key).headers(headers)
@@ -49,17 +49,20 @@ fn is_echoed(name: &str) -> bool {
     ECHOED.contains(&name) || name.starts_with(META_PREFIX)
 }
 
-pub(crate) fn read(answer: &Answer) -> Head {
+/// A success without an ETag is not OSS's: a portal's page, perhaps.
+pub(crate) fn read(answer: &Answer) -> Result<Head, Unreadable> {
+    let etag = answer.etag();
+    let no_etag = || Unreadable::new(Operation::HeadObject, "has no ETag");
     let described = answer.headers.iter().filter(|(name, _)| is_echoed(name));
-    Head {
+    Ok(Head {
         len: answer.header("content-length").and_then(|v| v.parse().ok()),
         object: Completed {
-            etag: answer.etag(),
+            etag: Some(etag.ok_or_else(no_etag)?),
             crc64: answer.crc64(),
             version_id: answer.version_id(),
         },
         described: described.cloned().collect(),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -76,11 +79,13 @@ mod tests {
         let head = read(&Answer {
             headers: headers(&[
                 ("content-type", "text/plain"),
+                ("etag", "\"9D3DE146D3DF372BCBA1210BEF25CA57-10\""),
                 ("x-oss-meta-owner", "alice"),
                 ("x-oss-tagging-count", "1"),
             ]),
             ..Answer::default()
-        });
+        })
+        .expect("an object");
         let owner = ("x-oss-meta-owner", "alice");
         for (sent, is_ours) in [
             (&[owner][..], true),

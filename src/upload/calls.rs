@@ -165,7 +165,7 @@ impl Calls<'_> {
     pub(super) fn head_object(&self, stop: &Arc<Stop>) -> Result<Head, Failure> {
         self.repeat(Operation::HeadObject, stop, || {
             let request = head_object::request(self.key, &self.headers.other);
-            Ok(head_object::read(&self.exchange(request, stop)?))
+            Ok(head_object::read(&self.exchange(request, stop)?)?)
         })
     }
 
@@ -218,15 +218,14 @@ fn repeat_abort(
 ) -> Result<(), String> {
     let mut left = 0;
     for _ in 0..MAX_ABORTS {
-        match call(bucket, stop, || abort::request(key, upload_id, headers)) {
-            Ok(_) => {}
+        let request = || abort::request(key, upload_id, headers);
+        match call(bucket, stop, request, abort::read) {
+            Ok(()) => {}
             Err(failure) if failure.is_service("NoSuchUpload") => return Ok(()),
             Err(failure) => return Err(failure.to_string()),
         }
-        let listed = call(bucket, stop, || {
-            list_parts::request(key, upload_id, "0", headers)
-        });
-        left = match listed.and_then(|answer| Ok(list_parts::read(&answer)?)) {
+        let request = || list_parts::request(key, upload_id, "0", headers);
+        left = match call(bucket, stop, request, list_parts::read) {
             Ok(page) if page.parts.is_empty() => return Ok(()),
             Ok(page) => page.parts.len(),
             Err(failure) if failure.is_service("NoSuchUpload") => return Ok(()),
@@ -243,14 +242,15 @@ fn repeat_abort(
 }
 
 /// One call outside of a run's progress, repeated where that may help.
-fn call<'r>(
+fn call<'r, T>(
     bucket: &Bucket,
     stop: &Arc<Stop>,
     request: impl Fn() -> Request<'r>,
-) -> Result<Answer, Failure> {
+    read: impl Fn(&Answer) -> Result<T, Unreadable>,
+) -> Result<T, Failure> {
     let policy = bucket.client().retry_policy();
     let operation = request().operation;
-    let once = || bucket.exchange(request(), stop);
+    let once = || Ok(read(&bucket.exchange(request(), stop)?)?);
     repeat(policy, operation, stop, Instant::now(), once, || {})
 }
 
