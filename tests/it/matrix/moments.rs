@@ -182,6 +182,14 @@ impl At {
         calls.contains(&self.call())
     }
 
+    /// How often one run comes to it that fails each time: what could not be aborted is tried again in the end.
+    pub(super) fn times_over(self) -> u32 {
+        match self.call() {
+            AbortMultipartUpload => 2,
+            _ => 1,
+        }
+    }
+
     /// The scene, with a client that gives up soon.
     pub(super) fn scene(self) -> Scene {
         let scene = (self.moment.arrange)();

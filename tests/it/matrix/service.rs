@@ -100,7 +100,11 @@ fn expect_told(error: &Error, status: u16, code: &str, what: &str) {
     let service = error
         .service_error()
         .unwrap_or_else(|| panic!("{what}: {error:?}"));
-    assert_eq!(error.kind(), ErrorKind::Service, "{what}");
+    let kind = match code {
+        "CallbackFailed" => ErrorKind::Callback,
+        _ => ErrorKind::Service,
+    };
+    assert_eq!(error.kind(), kind, "{what}");
     assert_eq!((service.status(), service.code()), (status, code), "{what}");
     let id = service
         .request_id()
@@ -134,7 +138,8 @@ fn expect_end(at: At, refusal: Fault, (status, code): (u16, &str), attempts: u32
             at.expect_goes_on(&scene, &error, &what);
         }
     }
-    assert_eq!(refused[0].hits(), attempts, "{at}, {what}");
+    let asked = attempts * at.times_over();
+    assert_eq!(refused[0].hits(), asked, "{at}, {what}");
 }
 
 #[test]
