@@ -1,28 +1,9 @@
 //! D10 to D12: the Python SDK.
 
-use crate::support::{Notes, PART, Scene, meanwhile, wait_reached};
+use crate::support::{Notes, PART, Scene, listing, meanwhile, wait_reached};
 use oss_upload::local_server::{Fault, LocalServer, Operation, PendingPart};
 use oss_upload::{ErrorKind, Outcome, RestartReason};
-use std::fmt::Write;
 use std::fs;
-
-/// A page of ListParts as OSS would answer it, each part as `describe` wants it.
-fn listing(scene: &Scene, describe: impl Fn(&PendingPart) -> String) -> Fault {
-    let [upload] = &scene.server.pending_uploads()[..] else {
-        panic!("not one upload")
-    };
-    let mut xml = String::from("<ListPartsResult><IsTruncated>false</IsTruncated>");
-    for part in &upload.parts {
-        let (number, described) = (part.number, describe(part));
-        write!(
-            xml,
-            "<Part><PartNumber>{number}</PartNumber>{described}</Part>"
-        )
-        .expect("writing to a string does not fail");
-    }
-    xml.push_str("</ListPartsResult>");
-    Fault::answer(200, "application/xml", xml).on(Operation::ListParts)
-}
 
 /// The Python SDK does not check the whole object after any resume.
 #[test]

@@ -5,12 +5,13 @@ pub(crate) mod process;
 pub(crate) mod runs;
 
 use oss_upload::local_server::{
-    ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, Gate, LocalServer, Operation,
+    ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, Gate, LocalServer, Operation, PendingPart,
 };
 use oss_upload::{
     Bucket, Checkpoint, Client, ClientBuilder, Credentials, Error, RetryPolicy, UploadFile,
     Uploaded,
 };
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -197,6 +198,24 @@ pub(crate) fn seed() -> u64 {
     };
     println!("{NAME}={seed}");
     seed
+}
+
+/// A page of ListParts as OSS would answer it, each part as `describe` wants it.
+pub(crate) fn listing(scene: &Scene, describe: impl Fn(&PendingPart) -> String) -> Fault {
+    let [upload] = &scene.server.pending_uploads()[..] else {
+        panic!("not one upload")
+    };
+    let mut xml = String::from("<ListPartsResult><IsTruncated>false</IsTruncated>");
+    for part in &upload.parts {
+        let (number, described) = (part.number, describe(part));
+        write!(
+            xml,
+            "<Part><PartNumber>{number}</PartNumber>{described}</Part>"
+        )
+        .expect("writing to a string does not fail");
+    }
+    xml.push_str("</ListPartsResult>");
+    Fault::answer(200, "application/xml", xml).on(Operation::ListParts)
 }
 
 /// Sets a file's mtime back to what it was.
