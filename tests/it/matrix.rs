@@ -4,6 +4,7 @@ mod connect;
 mod credentials;
 mod death;
 mod disk;
+mod file;
 mod moments;
 mod network;
 mod pace;

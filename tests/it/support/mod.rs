@@ -11,7 +11,7 @@ use oss_upload::{
     Bucket, Checkpoint, Client, ClientBuilder, Credentials, Error, RetryPolicy, UploadFile,
     Uploaded,
 };
-use std::fmt::Write;
+use std::fmt::{Debug, Write};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -278,5 +278,16 @@ pub(crate) fn wait_reached(gate: &Gate, n: u32) {
     if wait.recv_timeout(Duration::from_secs(30)).is_err() {
         gate.open();
         panic!("not {n} requests have reached the gate");
+    }
+}
+
+/// Names the case of a table in which a test failed.
+pub(crate) struct Case<T: Debug>(pub(crate) T);
+
+impl<T: Debug> Drop for Case<T> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the case was {:?}", self.0);
+        }
     }
 }
