@@ -5,6 +5,7 @@ mod credentials;
 mod death;
 mod disk;
 mod file;
+mod large_file;
 mod moments;
 mod network;
 mod pace;
