@@ -5,6 +5,7 @@ mod credentials;
 mod death;
 mod disk;
 mod file;
+mod integrity;
 mod large_file;
 mod moments;
 mod network;
