@@ -7,7 +7,7 @@ use super::progress::Phase;
 use super::resume::{Parts, reconcile};
 use super::source::{Change, Source};
 use crate::crc64;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::part::{DonePart, PartNumber};
 use crate::protocol::complete::{self, Completed};
 use crate::protocol::{Operation, ServiceError};
@@ -93,6 +93,12 @@ impl Attempt<'_, '_> {
         open.used_up = true;
         self.state.record.forget_upload();
         let crc64 = self.fold(&open.parts);
+        let stored = self.checked(stored, crc64)?;
+        Ok(self.object(open, stored, crc64, false))
+    }
+
+    /// Holds an object that was just stored against the checksum of what was sent.
+    pub(super) fn checked(&self, stored: Completed, crc64: u64) -> Result<Completed, Error> {
         let stored = match stored.crc64 {
             Some(_) => stored,
             // A callback's answer or another server's: the object itself may tell.
@@ -110,9 +116,9 @@ impl Attempt<'_, '_> {
                 let why = format!(
                     "the object is stored but its CRC-64 is {there}, and that of the file {crc64}: do not use it, upload again"
                 );
-                Err(self.job.error(ErrorKind::Integrity, why).into())
+                Err(self.job.error(ErrorKind::Integrity, why))
             }
-            _ => Ok(self.object(open, stored, crc64, false)),
+            _ => Ok(stored),
         }
     }
 

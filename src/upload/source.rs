@@ -65,6 +65,12 @@ impl Source {
         ))
     }
 
+    /// Whether nothing at all about the file has changed, neither under its name, which it must still have, nor
+    /// behind its handle.
+    fn is_untouched(&self) -> io::Result<bool> {
+        Ok(self.change_at_path()? == Change::None && self.change()? == Change::None)
+    }
+
     /// The CRC-64 of a part's bytes as they are now; `None` when the file is shorter, or `stop` was set.
     pub(crate) fn crc64(&self, part: &Part, stop: &Stop) -> io::Result<Option<u64>> {
         let mut buffer = vec![0; PROOF_BUFFER];
@@ -168,6 +174,8 @@ fn positional_read(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<us
 pub(crate) struct PartReader<'a> {
     source: &'a Source,
     progress: &'a Progress,
+    /// The part is the whole file.
+    is_whole: bool,
     offset: u64,
     left: u64,
     digest: crc64::Digest,
@@ -187,6 +195,7 @@ impl<'a> PartReader<'a> {
         PartReader {
             source,
             progress,
+            is_whole: (part.offset, part.len) == (0, source.identity.len),
             offset: part.offset,
             left: part.len,
             digest: crc64::Digest::new(),
@@ -205,9 +214,14 @@ impl<'a> PartReader<'a> {
     /// All bytes of the part have been read: they are of one version of the file if it has not changed by now. If it
     /// has, the last of them are withheld, and the server stores nothing.
     fn check_version(&mut self) -> io::Result<()> {
-        match self.source.change() {
-            Ok(Change::Changed) => Err(self.fail(ReadFailure::Changed)),
-            Ok(Change::None | Change::Suspicious) => Ok(()),
+        let is_one_version = match self.is_whole {
+            // PutObject: no Complete will follow before which the content could be proved.
+            true => self.source.is_untouched(),
+            false => self.source.change().map(|change| change != Change::Changed),
+        };
+        match is_one_version {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.fail(ReadFailure::Changed)),
             Err(error) => Err(self.fail(ReadFailure::Io(error))),
         }
     }

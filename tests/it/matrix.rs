@@ -4,6 +4,8 @@ mod connect;
 mod credentials;
 mod death;
 mod disk;
+// Inodes and ctimes are Unix's.
+#[cfg(unix)]
 mod file;
 mod integrity;
 mod large_file;
