@@ -6,6 +6,7 @@ use super::outcome::RestartReason;
 use super::plan::Part;
 use super::resume::{Continuation, Decision, Found, Listed, Parts, decide};
 use super::source::Source;
+use crate::error::Error;
 use crate::part::DonePart;
 use crate::protocol::Operation;
 
@@ -41,13 +42,23 @@ impl Attempt<'_, '_> {
                     let upload_id = header.upload_id.clone();
                     match self.go_on(upload_id, continuation)? {
                         Some(open) => return Ok(Some(open)),
-                        None => RestartReason::FileChanged,
+                        None if self.is_untouched()? => RestartReason::FileChanged,
+                        // Not between the runs but just now: what was opened is not what is to be sent.
+                        None => {
+                            self.state.abort(self.job, header.owed());
+                            return Err(Ended::Again(RestartReason::FileChanged));
+                        }
                     }
                 }
             };
             self.state.discard(self.job, found.header.as_ref(), discard);
             return Ok(None);
         }
+    }
+
+    fn is_untouched(&self) -> Result<bool, Error> {
+        let untouched = self.source.is_untouched();
+        untouched.map_err(|error| self.unreadable(error))
     }
 
     fn ask_server(&mut self, upload_id: &str) -> Result<Listed, Ended> {

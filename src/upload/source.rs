@@ -67,7 +67,7 @@ impl Source {
 
     /// Whether nothing at all about the file has changed, neither under its name, which it must still have, nor
     /// behind its handle.
-    fn is_untouched(&self) -> io::Result<bool> {
+    pub(crate) fn is_untouched(&self) -> io::Result<bool> {
         Ok(self.change_at_path()? == Change::None && self.change()? == Change::None)
     }
 
