@@ -529,38 +529,4 @@ mod silence {
             scene.expect_done_but_for_orphans(&uploaded);
         }
     }
-
-    /// A full queue takes no connection and refuses none, as a host does that is not there.
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_host_that_takes_no_connection_is_a_transport_error() {
-        use crate::support::{bucket, client_at};
-        use socket2::{Domain, Socket, Type};
-        use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        socket.bind(&any_port.into()).expect("a port");
-        socket.listen(0).expect("listening");
-        let listener = TcpListener::from(socket);
-        let address = listener.local_addr().expect("its address");
-        let soon = Duration::from_millis(50);
-        let mut waiting = vec![];
-        while waiting.len() < 100 {
-            match TcpStream::connect_timeout(&address, soon) {
-                Ok(stream) => waiting.push(stream),
-                Err(_) => break,
-            }
-        }
-        let scene = Scene::with_parts(3);
-        let client = client_at(format!("http://{address}")).connect_timeout(soon);
-        let bucket = bucket(client.retry(hasty().max_attempts(2)));
-        let error = watched(bucket.upload_file("key", &scene.file).part_size(PART));
-        let error = error.expect_err("nobody takes the connection");
-        assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
-        assert!(
-            error.to_string().contains("connecting took too long"),
-            "{error}"
-        );
-    }
 }

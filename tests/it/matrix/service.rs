@@ -100,11 +100,7 @@ fn expect_told(error: &Error, status: u16, code: &str, what: &str) {
     let service = error
         .service_error()
         .unwrap_or_else(|| panic!("{what}: {error:?}"));
-    let kind = match code {
-        "CallbackFailed" => ErrorKind::Callback,
-        _ => ErrorKind::Service,
-    };
-    assert_eq!(error.kind(), kind, "{what}");
+    assert_eq!(error.kind(), ErrorKind::Service, "{what}");
     assert_eq!((service.status(), service.code()), (status, code), "{what}");
     let id = service
         .request_id()
@@ -435,32 +431,6 @@ mod rules {
             scene.server.clear_faults();
             let uploaded = at.run_ok(&scene, "the server's own time");
             scene.expect_done(&uploaded);
-        }
-    }
-
-    /// The object is stored, only the caller's own server did not hear of it.
-    #[test]
-    fn a_callback_that_failed_is_told_and_nothing_is_sent_again() {
-        let etag = Fault::replace_answer_header("ETag", "\"1A0F81547E5BA2E9C4A4B94A74731993\"");
-        let failed = Fault::status(203, "CallbackFailed").message("Error status : 301.");
-        let with_callback = [CompleteMultipartUpload, PutObject];
-        for at in one_for_each_call().filter(|at| at.is_of(&with_callback)) {
-            for faults in [vec![failed.clone()], vec![failed.clone(), etag.clone()]] {
-                let scene = at.scene();
-                let said = at.strike(&scene, &faults, u32::MAX);
-                let upload = scene.upload().header("x-oss-callback", "e30=");
-                let ran = watched(upload);
-                let error = ran
-                    .map(|uploaded| format!("{uploaded:?}"))
-                    .expect_err("told");
-                expect_told(&error, 203, "CallbackFailed", &at.to_string());
-                assert!(
-                    !error.is_resumable() && !scene.checkpoint().exists(),
-                    "{at}"
-                );
-                assert_eq!(said[0].hits(), 1, "{at}");
-                assert_eq!(scene.server.count(AbortMultipartUpload), 0);
-            }
         }
     }
 }

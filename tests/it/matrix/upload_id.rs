@@ -71,11 +71,16 @@ fn callback_failed() -> Fault {
 /// OSS stores the object first; the upload id is used up, so that there is nothing to abort and nothing to continue.
 #[test]
 fn a_callback_that_fails_is_told_from_an_upload_that_fails() {
+    // Whether the answer has the object's ETag or not.
+    let etag = Fault::replace_answer_header("ETag", "\"1A0F81547E5BA2E9C4A4B94A74731993\"");
     for n_parts in [1, PARTS] {
         for with_checkpoint in [true, false] {
             let scene = Scene::with_parts(n_parts);
             scene.once(callback_failed(), Operation::CompleteMultipartUpload);
             scene.once(callback_failed(), Operation::PutObject);
+            if with_checkpoint {
+                scene.server.fault(etag.clone());
+            }
             let upload = match with_checkpoint {
                 true => scene.upload(),
                 false => scene.upload_without_checkpoint(),
