@@ -3,7 +3,7 @@
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/headobject>
 
 use super::complete::Completed;
-use super::{Answer, META_PREFIX, Operation, Request, Unreadable};
+use super::{Answer, META_PREFIX, Operation, Request, Unreadable, digits};
 
 pub(crate) fn request<'a>(key: &'a str, headers: &'a [(String, String)]) -> Request<'a> {
     Request::new(Operation::HeadObject, key).headers(headers)
@@ -55,7 +55,7 @@ pub(crate) fn read(answer: &Answer) -> Result<Head, Unreadable> {
     let no_etag = || Unreadable::new(Operation::HeadObject, "has no ETag");
     let described = answer.headers.iter().filter(|(name, _)| is_echoed(name));
     Ok(Head {
-        len: answer.header("content-length").and_then(|v| v.parse().ok()),
+        len: answer.header("content-length").and_then(digits),
         object: Completed {
             etag: Some(etag.ok_or_else(no_etag)?),
             crc64: answer.crc64(),

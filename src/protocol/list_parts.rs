@@ -2,7 +2,7 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/listparts>
 
-use super::{Answer, Operation, Request, Unreadable, xml};
+use super::{Answer, Operation, Request, Unreadable, digits, xml};
 use crate::etag::ETag;
 
 const OPERATION: Operation = Operation::ListParts;
@@ -46,7 +46,7 @@ pub(crate) fn read(answer: &Answer) -> Result<Page, Unreadable> {
             Some("true") => Some(root.number("NextPartNumberMarker")?),
             Some("false") => None,
             other => {
-                let said = other.unwrap_or_default();
+                let said = xml::limited(other.unwrap_or_default(), 60);
                 return Err(format!("has `{said}` as <IsTruncated>"));
             }
         };
@@ -64,7 +64,7 @@ fn read_part(part: xml::Element<'_, '_>) -> Result<ListedPart, String> {
         number: part.number("PartNumber")?,
         len: part.number("Size")?,
         etag: ETag::parse(etag).ok_or("has an <ETag> that is none")?,
-        crc64: part.text("HashCrc64ecma").and_then(|crc| crc.parse().ok()),
+        crc64: part.text("HashCrc64ecma").and_then(digits),
     })
 }
 
@@ -105,6 +105,7 @@ mod tests {
     fn a_page_that_contradicts_itself_is_refused() {
         for (from, to) in [
             ("<PartNumber>7<", "<PartNumber>70000<"),
+            ("<PartNumber>7<", "<PartNumber>+7<"),
             ("<Size>102400<", "<Size>-1<"),
             ("<IsTruncated>true<", "<IsTruncated>maybe<"),
             ("<NextPartNumberMarker>7<", "<NextPartNumberMarker><"),

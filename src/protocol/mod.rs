@@ -15,6 +15,7 @@ pub use service_error::ServiceError;
 use crate::etag::ETag;
 use std::fmt;
 use std::io::Read;
+use std::str::FromStr;
 
 /// What the names of user metadata begin with.
 pub(crate) const META_PREFIX: &str = "x-oss-meta-";
@@ -137,12 +138,18 @@ impl Answer {
 
     /// `x-oss-hash-crc64ecma`; servers other than OSS may not send it.
     fn crc64(&self) -> Option<u64> {
-        self.header("x-oss-hash-crc64ecma")?.parse().ok()
+        self.header("x-oss-hash-crc64ecma").and_then(digits)
     }
 
     fn version_id(&self) -> Option<String> {
         self.header("x-oss-version-id").map(str::to_owned)
     }
+}
+
+/// A number of digits alone; what Rust reads may have a sign.
+fn digits<N: FromStr>(text: &str) -> Option<N> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| text.parse().ok())?
 }
 
 /// An answer that says success and is none: not XML, not the XML asked for, or without what it must have.

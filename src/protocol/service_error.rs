@@ -2,7 +2,8 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/error-responses>
 
-use super::{Answer, xml};
+use super::xml::{self, limited};
+use super::{Answer, digits};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -94,7 +95,7 @@ impl ServiceError {
             .take()
             .or_else(|| header("x-oss-request-id"));
         error.ec = error.ec.take().or_else(|| header("x-oss-ec"));
-        error.retry_after = answer.header("retry-after").and_then(|v| v.parse().ok());
+        error.retry_after = answer.header("retry-after").and_then(digits);
         if error.server_time.is_none() {
             error.server_time = answer.header("date").and_then(parse_http_date);
         }
@@ -105,9 +106,13 @@ impl ServiceError {
     pub(crate) fn from_xml(body: &[u8]) -> Option<ServiceError> {
         let read = xml::with_root(body, "Error", |root| {
             let text = |name| root.text(name).map(|text| limited(text, 256));
+            let code = limited(root.required("Code")?, 256);
+            if code.trim().is_empty() {
+                return Err("has an unprintable <Code>".to_owned());
+            }
             Ok(Fields {
                 status: 0,
-                code: limited(root.required("Code")?, 256),
+                code,
                 message: limited(root.text("Message").unwrap_or_default(), 1024),
                 request_id: text("RequestId"),
                 ec: text("EC"),
@@ -134,12 +139,6 @@ impl ServiceError {
             ..Fields::default()
         }))
     }
-}
-
-/// Text from the network, without control characters and not longer than that.
-fn limited(text: &str, max_chars: usize) -> String {
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(printable).take(max_chars).collect()
 }
 
 fn parse_http_date(text: &str) -> Option<Timestamp> {
@@ -204,6 +203,13 @@ mod tests {
             "OSS answered 404 NoSuchUpload: The specified upload does not exist \
              [request id 665B0DD86A0C3E3530F1A2B3]"
         );
+    }
+
+    #[test]
+    fn a_code_that_shows_nothing_is_none() {
+        let error =
+            ServiceError::from_answer(&answer(403, &[], "<Error><Code>\u{7f}</Code></Error>"));
+        assert_eq!(error.code(), "HTTP 403");
     }
 
     #[test]

@@ -1,10 +1,16 @@
 //! Reading the XML of answers, which may be hostile, cut off or no XML at all.
 
+use super::digits;
 use roxmltree::{Document, Node, ParsingOptions};
 
 /// More elements than a full page of 1,000 parts has, with room for new ones. Bounds the depth as well: the parser
 /// does not recurse.
 const MAX_NODES: u32 = 40_000;
+
+/// OSS's answers have an XML declaration and a namespace. The parser compares every attribute with all others of its
+/// element, and every namespace with those of all elements around: without a bound 120 KB take it half a minute. Text
+/// that looks like attributes counts too.
+const MAX_ATTRIBUTES: usize = 100;
 
 /// Parses an answer and looks at its root, which must have this local name (namespaces vary).
 pub(super) fn with_root<T>(
@@ -13,16 +19,22 @@ pub(super) fn with_root<T>(
     read: impl FnOnce(Element<'_, '_>) -> Result<T, String>,
 ) -> Result<T, String> {
     let text = std::str::from_utf8(body).map_err(|_| "is not UTF-8".to_owned())?;
+    if attributes(text) > MAX_ATTRIBUTES {
+        return Err(format!("has endless attributes: {}", beginning(body)));
+    }
     let options = ParsingOptions {
         nodes_limit: MAX_NODES,
         ..ParsingOptions::default()
     };
     // Document types, and with them entities of one's own, are off by default.
-    let document = Document::parse_with_options(text, options)
-        .map_err(|why| format!("is not XML ({why}): {}", beginning(body)))?;
+    let document = Document::parse_with_options(text, options).map_err(|why| {
+        let why = limited(&why.to_string(), 120);
+        format!("is not XML ({why}): {}", beginning(body))
+    })?;
     let root = Element(document.root_element());
     if root.name() != name {
-        return Err(format!("is <{}> instead of <{name}>", root.name()));
+        let there = limited(root.name(), 60);
+        return Err(format!("is <{there}> instead of <{name}>"));
     }
     read(root)
 }
@@ -30,12 +42,22 @@ pub(super) fn with_root<T>(
 /// The first characters of a body, printable, for an error's text.
 pub(super) fn beginning(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(200)]);
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    let shown: String = text.chars().map(printable).take(120).collect();
-    match shown.trim() {
+    match limited(&text, 120).trim() {
         "" => "it is empty".to_owned(),
         shown => format!("it begins `{shown}`"),
     }
+}
+
+/// Text from outside as it may be shown: without control characters, and not longer than that.
+pub(super) fn limited(text: &str, max_chars: usize) -> String {
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(printable).take(max_chars).collect()
+}
+
+/// How many attributes there are, or a few more: every `=` with a quote behind it.
+fn attributes(text: &str) -> usize {
+    let quoted = |behind: &&str| behind.trim_start().starts_with(['"', '\'']);
+    text.split('=').skip(1).filter(quoted).count()
 }
 
 /// An element; children are found by local name, unknown ones are passed over.
@@ -57,9 +79,14 @@ impl<'a, 'input: 'a> Element<'a, 'input> {
             .map(Element)
     }
 
-    /// The text of the first child of that name, trimmed; `None` when absent or empty.
+    /// The text of the first child of that name, trimmed; `None` when absent or empty, or when there is something else
+    /// among it: half a text is none.
     pub(super) fn text(self, name: &'static str) -> Option<&'a str> {
-        let text = self.children(name).next()?.0.text()?.trim();
+        let child = self.children(name).next()?.0;
+        let only = child
+            .first_child()
+            .filter(|first| Some(*first) == child.last_child());
+        let text = only.filter(Node::is_text)?.text()?.trim();
         (!text.is_empty()).then_some(text)
     }
 
@@ -69,8 +96,10 @@ impl<'a, 'input: 'a> Element<'a, 'input> {
 
     pub(super) fn number<N: std::str::FromStr>(self, name: &'static str) -> Result<N, String> {
         let text = self.required(name)?;
-        text.parse()
-            .map_err(|_| format!("has `{text}` as <{name}>, which is no such number"))
+        digits(text).ok_or_else(|| {
+            let shown = limited(text, 60);
+            format!("has `{shown}` as <{name}>, which is no such number")
+        })
     }
 }
 
@@ -107,6 +136,9 @@ mod tests {
         let bomb = "<!DOCTYPE R [<!ENTITY a \"aaaa\">]><R><UploadId>&a;</UploadId></R>";
         let deep = "<a>".repeat(1_000_000);
         let wide = format!("<R>{}</R>", "<a/>".repeat(60_000));
+        let numbered = |one: fn(u32) -> String| (0..2000).map(one).collect::<String>();
+        let attributes = format!("<R{}/>", numbered(|n| format!(" a{n} =\n''")));
+        let namespaces = numbered(|n| format!("<a xmlns:b{n}=\"{n}\">"));
         for (bad, part_of_reason) in [
             ("", "it is empty"),
             ("<html><body>Bad gateway", "it begins `<html>"),
@@ -117,10 +149,38 @@ mod tests {
             (bomb, "is not XML"),
             (&deep, "is not XML"),
             (&wide, "is not XML"),
+            (&attributes, "endless attributes"),
+            (&namespaces, "endless attributes"),
         ] {
             let why = upload_id(bad).expect_err(part_of_reason);
             assert!(why.contains(part_of_reason), "{why}");
         }
         assert!(with_root(b"\xff\xfe", "R", |_| Ok(())).is_err());
+    }
+
+    #[test]
+    fn half_a_text_is_none() {
+        for content in ["A<b/>C", "<b/>A", "A<!-- b -->C", "A<?b?>C"] {
+            let body = format!("<R><UploadId>{content}</UploadId></R>");
+            assert!(upload_id(&body).is_err(), "{content}");
+        }
+        let body = "<R><UploadId>A<![CDATA[<b/>]]>&amp;C</UploadId></R>";
+        assert_eq!(upload_id(body), Ok("A<b/>&C".to_owned()));
+    }
+
+    #[test]
+    fn a_reason_is_short_and_in_one_line_whatever_the_answer_says() {
+        let long = "1".repeat(100_000);
+        let number = format!("<R><N>{long}\n</N></R>");
+        let root = format!("<a{long}/>");
+        let unclosed = format!("<a{long}></b{long}>");
+        for body in [&number, &root, &unclosed, "<a \0=\"\"/>"] {
+            let read = with_root(body.as_bytes(), "R", |root| root.number::<u16>("N"));
+            let why = read.expect_err("no such number");
+            assert!(
+                why.len() < 500 && !why.contains(char::is_control),
+                "{why:?}"
+            );
+        }
     }
 }
