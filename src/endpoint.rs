@@ -138,7 +138,10 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), String> {
 
 fn check_port(port: Option<&str>) -> Result<(), String> {
     match port {
-        Some(port) if !port.parse::<u16>().is_ok_and(|number| number > 0) => {
+        // What Rust reads as a number may have a sign.
+        Some(port)
+            if port.starts_with('+') || !port.parse::<u16>().is_ok_and(|number| number > 0) =>
+        {
             Err(format!("`{port}` is not a port, 1 to 65535"))
         }
         _ => Ok(()),
@@ -308,6 +311,7 @@ mod tests {
             "http://user@host",
             "host:0",
             "host:65536",
+            "host:+80",
             "host:port",
             "[::1",
             "[::1]x",
