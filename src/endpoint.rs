@@ -230,6 +230,23 @@ pub(crate) fn check_key(key: &str) -> Result<(), String> {
     }
 }
 
+/// The longest upload id that is taken; today's have 32 characters.
+const MAX_UPLOAD_ID_LEN: usize = 1024;
+
+/// Whether it can be the id of an upload, which is opaque text: an empty one would make another request of those that
+/// name it.
+pub(crate) fn check_upload_id(id: &str) -> Result<(), String> {
+    match id.len() {
+        1..=MAX_UPLOAD_ID_LEN if id.contains(char::is_control) => {
+            Err("an upload id has no control characters".to_owned())
+        }
+        1..=MAX_UPLOAD_ID_LEN => Ok(()),
+        len => Err(format!(
+            "an upload id has 1 to {MAX_UPLOAD_ID_LEN} bytes, this one has {len}"
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

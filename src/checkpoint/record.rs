@@ -1,5 +1,6 @@
 //! Records and frames: bytes and nothing else. The only file that names bincode.
 
+use crate::endpoint::{check_bucket, check_key, check_upload_id};
 use crate::etag::ETag;
 use crate::part::{DonePart, PartNumber};
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
@@ -139,7 +140,10 @@ impl Layout {
     /// `None` when a field has a value that it cannot have.
     fn check(self) -> Option<Record> {
         Some(match self {
-            Layout::Header(header) => Record::Header(Box::new(header)),
+            Layout::Header(header) => {
+                check_upload(&header.bucket, &header.key, &header.upload_id).ok()?;
+                Record::Header(Box::new(header))
+            }
             Layout::PartDone {
                 number,
                 etag,
@@ -156,6 +160,14 @@ impl Layout {
             Layout::Owed(owed) => Record::Owed(owed),
         })
     }
+}
+
+/// Whether there can be such an upload. Without a key or an id, a request to list or abort it would be one about the
+/// whole bucket or the object.
+fn check_upload(bucket: &str, key: &str, upload_id: &str) -> Result<(), String> {
+    check_bucket(bucket)?;
+    check_key(key)?;
+    check_upload_id(upload_id)
 }
 
 /// Appends a record as a frame.

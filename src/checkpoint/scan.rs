@@ -330,6 +330,25 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_no_upload_can_have_is_damage() {
+        let changes: [fn(&mut Header); 5] = [
+            |header| header.bucket.clear(),
+            |header| header.key.clear(),
+            |header| header.upload_id.clear(),
+            |header| header.upload_id.push('\n'),
+            |header| header.upload_id = "5".repeat(1025),
+        ];
+        for change in changes {
+            let mut wrong = header();
+            change(&mut wrong);
+            let mut bytes = MAGIC.to_vec();
+            push_frame(&mut bytes, &Record::Header(Box::new(wrong.clone())));
+            let found = scan(&bytes);
+            assert_eq!((found.end, found.header), (End::Damaged, None), "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn another_s_file_is_told_from_a_damaged_checkpoint() {
         assert_eq!(scan(b"dear diary, today").end, End::Foreign);
         assert_eq!(scan(b"x").end, End::Foreign);

@@ -3,11 +3,9 @@
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/initiatemultipartupload>
 
 use super::{Answer, Body, Operation, Request, Unreadable, xml};
+use crate::endpoint::check_upload_id;
 
 const OPERATION: Operation = Operation::InitiateMultipartUpload;
-
-/// The longest upload id that is taken from an answer; today's have 32 characters.
-pub(crate) const MAX_UPLOAD_ID_LEN: usize = 1024;
 
 pub(crate) fn request<'a>(key: &'a str, headers: &'a [(String, String)]) -> Request<'a> {
     Request::new(OPERATION, key)
@@ -22,9 +20,9 @@ pub(crate) fn read(answer: &Answer) -> Result<String, Unreadable> {
         root.required("UploadId").map(str::to_owned)
     });
     let id = id.map_err(|why| Unreadable::new(OPERATION, why))?;
-    match id.len() <= MAX_UPLOAD_ID_LEN {
-        true => Ok(id),
-        false => Err(Unreadable::new(OPERATION, "has an endless <UploadId>")),
+    match check_upload_id(&id) {
+        Ok(()) => Ok(id),
+        Err(why) => Err(Unreadable::new(OPERATION, format!("names none: {why}"))),
     }
 }
 
@@ -41,7 +39,9 @@ mod tests {
             ..Answer::default()
         };
         assert_eq!(read(&answer).as_deref(), Ok("5D0F+/=B4E"));
-        answer.body = body.replace("5D0F", &"5".repeat(2000)).into_bytes();
-        assert!(read(&answer).is_err());
+        for wrong in [&"5".repeat(2000), "5D&#10;0F"] {
+            answer.body = body.replace("5D0F", wrong).into_bytes();
+            assert!(read(&answer).is_err(), "{wrong}");
+        }
     }
 }
