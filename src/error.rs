@@ -2,7 +2,7 @@
 
 use crate::part::PartNumber;
 use crate::protocol::ServiceError;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -170,13 +170,26 @@ impl Error {
     }
 }
 
+/// Keeps a text in one line, whatever paths, names and other people's errors have in them.
+struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| match c.is_control() {
+            true => write!(self.0, "{}", c.escape_debug()),
+            false => self.0.write_char(c),
+        })
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = OneLine(f);
         write!(f, "{}: ", self.0.doing)?;
         match &self.0.cause {
             Cause::Text(text) => f.write_str(text),
-            Cause::Io(error) => error.fmt(f),
-            Cause::Service(error) => error.fmt(f),
+            Cause::Io(error) => write!(f, "{error}"),
+            Cause::Service(error) => write!(f, "{error}"),
         }?;
         match self.0.left_behind.len() {
             0 => Ok(()),
@@ -228,5 +241,21 @@ mod tests {
         );
         assert_eq!(error.path(), Some(Path::new("/a/b.cp")));
         assert!(std::error::Error::source(&error).is_none());
+    }
+
+    #[test]
+    fn the_text_is_one_line_whatever_stands_in_it() {
+        let cause = io::Error::other("first\nsecond");
+        let error = Error::io(
+            ErrorKind::Source,
+            "opening",
+            Path::new("/a\n\u{1b}[1m备"),
+            cause,
+        );
+        let left = error.with_left_behind(vec!["a\tb".to_owned()]);
+        assert_eq!(
+            left.to_string(),
+            "opening `/a\\n\\u{1b}[1m备`: first\\nsecond (left on the server: a\\tb)"
+        );
     }
 }
