@@ -134,6 +134,10 @@ impl Calls<'_> {
                 list_parts::read(&self.exchange(request, stop)?).map_err(Failure::from)
             })?;
             parts.extend(page.parts);
+            if parts.len() > PartNumber::MAX.into() {
+                let what = "ListParts names more parts than an upload has";
+                return Err(Failure::Unreadable(Unreadable(what.to_owned())));
+            }
             match page.next {
                 None => return Ok(parts),
                 // A marker that does not advance, or leaves the numbers that parts have, would lead nowhere for ever.
