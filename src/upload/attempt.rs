@@ -129,7 +129,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
             .ok_or_else(|| self.job.panicked())?;
         self.enter(Phase::Sending)?;
         let (stored, crc64) = self.put_watched(&part)?;
-        let stored = self.checked(stored, crc64)?;
+        let stored = self.confirm(Operation::PutObject, stored, crc64)?;
         self.job.progress.add_done(part.len);
         Ok(Object {
             stored,

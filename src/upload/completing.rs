@@ -7,10 +7,10 @@ use super::progress::Phase;
 use super::resume::{Parts, reconcile};
 use super::source::{Change, Source};
 use crate::crc64;
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 use crate::part::{DonePart, PartNumber};
 use crate::protocol::complete::{self, Completed};
-use crate::protocol::{Operation, ServiceError};
+use crate::protocol::{Operation, ServiceError, Unreadable};
 use crate::retry::Failure;
 
 /// How often Complete may find parts missing, which are then sent again.
@@ -56,9 +56,8 @@ impl Attempt<'_, '_> {
 
     fn complete_failed(&mut self, open: &mut Open, failure: Failure) -> Ended {
         // The object is stored and the id used up: only the caller's own server did not hear of it.
-        open.used_up = failure.is_service("CallbackFailed");
-        if open.used_up {
-            self.state.record.forget_upload();
+        if failure.is_service("CallbackFailed") {
+            self.use_up(open);
         }
         let operation = Operation::CompleteMultipartUpload;
         self.job.request_failed(operation, failure).into()
@@ -90,33 +89,48 @@ impl Attempt<'_, '_> {
     }
 
     fn check_object(&mut self, open: &mut Open, stored: Completed) -> Result<Object, Ended> {
-        open.used_up = true;
-        self.state.record.forget_upload();
+        // OSS's own checksum is proof that the object is stored; without it the state stays until there is another.
+        if stored.crc64.is_some() {
+            self.use_up(open);
+        }
         let crc64 = self.fold(&open.parts);
-        let stored = self.checked(stored, crc64)?;
+        let stored = self.confirm(Operation::CompleteMultipartUpload, stored, crc64)?;
+        self.use_up(open);
         Ok(self.object(open, stored, crc64, false))
     }
 
-    /// Holds an object that was just stored against the checksum of what was sent.
-    pub(super) fn checked(&self, stored: Completed, crc64: u64) -> Result<Completed, Error> {
-        let stored = match stored.crc64 {
-            Some(_) => stored,
-            // A callback's answer or another server's: the object itself may tell.
-            None => Completed {
-                crc64: self
-                    .calls
-                    .head_object(&self.job.stop())
-                    .ok()
-                    .and_then(|h| h.object.crc64),
-                ..stored
-            },
-        };
+    fn use_up(&mut self, open: &mut Open) {
+        open.used_up = true;
+        self.state.record.forget_upload();
+    }
+
+    /// Whether the stored object is the file. A callback's answer, another server's or a portal's page tells no
+    /// checksum: then the object itself may, and at least it must be there.
+    pub(super) fn confirm(
+        &mut self,
+        operation: Operation,
+        mut stored: Completed,
+        crc64: u64,
+    ) -> Result<Completed, Ended> {
+        if stored.crc64.is_none() {
+            match self.calls.head_object(&self.job.stop()) {
+                Ok(head) => stored.crc64 = head.object.crc64,
+                Err(Failure::Service(error)) if error.status() == 404 => {
+                    let why = format!(
+                        "the answer to {operation} says that the object is stored, but it is not there"
+                    );
+                    let failure = Failure::Unreadable(Unreadable(why));
+                    return Err(self.job.request_failed(operation, failure).into());
+                }
+                Err(_) => {}
+            }
+        }
         match stored.crc64 {
             Some(there) if there != crc64 => {
                 let why = format!(
                     "the object is stored but its CRC-64 is {there}, and that of the file {crc64}: do not use it, upload again"
                 );
-                Err(self.job.error(ErrorKind::Integrity, why))
+                Err(self.job.error(ErrorKind::Integrity, why).into())
             }
             _ => Ok(stored),
         }

@@ -339,6 +339,8 @@ fn d04_a_callback_may_change_between_the_runs_and_the_new_one_is_sent() {
     scene
         .server
         .fault(called_back.on(Operation::CompleteMultipartUpload));
+    // Nothing is stored here, so nobody may look.
+    scene.server.fault(Fault::deny().on(Operation::HeadObject));
     let upload = scene.upload().header("x-oss-callback", "bmV3");
     let uploaded = upload.run().expect("resumed");
     assert_eq!(uploaded.parts_resumed(), 2);

@@ -190,6 +190,8 @@ fn d12_callback_and_variables_reach_complete() {
     scene
         .server
         .fault(called_back.on(Operation::CompleteMultipartUpload));
+    // Nothing is stored here, so nobody may look.
+    scene.server.fault(Fault::deny().on(Operation::HeadObject));
     let upload = scene.upload().header("x-oss-callback", "Y2I=");
     let uploaded = upload.header("x-oss-callback-var", "dmFy").run();
     assert!(
