@@ -262,17 +262,22 @@ impl Tries {
             true => Next::GiveUp,
             false => {
                 let delay = self.delay(policy, verdict, failure, chance);
-                Next::After(delay.max(self.until_last(policy, now)))
+                Next::After(delay.max(self.at_least(policy, now)))
             }
         }
     }
 
-    /// How long the last attempt must wait at least.
-    fn until_last(&self, policy: &RetryPolicy, now: Duration) -> Duration {
-        match self.attempts + 1 == policy.max_attempts {
-            true => (self.failed_first + policy.outage).saturating_sub(now),
-            false => Duration::ZERO,
-        }
+    /// What the next attempt must wait for, so that the last one comes when the outage is over, with no delay above
+    /// the longest.
+    fn at_least(&self, policy: &RetryPolicy, now: Duration) -> Duration {
+        let after_next = policy.max_attempts.saturating_sub(self.attempts + 1);
+        let made_up_later = policy.max_delay.saturating_mul(after_next);
+        let earliest = policy.outage.saturating_sub(made_up_later);
+        let wait = self
+            .failed_first
+            .saturating_add(earliest)
+            .saturating_sub(now);
+        wait.min(policy.max_delay)
     }
 
     fn is_outage_over(&mut self, policy: &RetryPolicy, now: Duration) -> bool {
@@ -421,6 +426,21 @@ mod tests {
     }
 
     #[test]
+    fn a_delay_without_end_is_the_longest() {
+        let policy = RetryPolicy::default().base_delay(Duration::MAX);
+        for code in ["InternalError", "ServiceUnavailable"] {
+            let next = Tries::default().after(
+                &policy,
+                UploadPart,
+                &service(503, code),
+                Duration::ZERO,
+                1.0,
+            );
+            assert_eq!(next, Next::After(policy.max_delay));
+        }
+    }
+
+    #[test]
     fn throttling_waits_longer_and_as_long_as_asked() {
         let policy = RetryPolicy::default();
         let throttled = service(503, "ServiceUnavailable");
@@ -462,7 +482,8 @@ mod tests {
             now += delay;
         }
         assert_eq!(delays.len(), 7);
-        assert!(delays[..6].iter().all(|delay| delay.as_millis() < 20));
+        assert!(delays[..5].iter().all(|delay| delay.as_millis() < 20));
+        assert!(delays.iter().all(|delay| *delay <= policy.max_delay));
         assert_eq!(now, Duration::from_secs(130));
     }
 

@@ -36,8 +36,8 @@ const MAX_IDLE: usize = 1024;
 /// How long an unused connection is kept. OSS closes idle ones after about a minute.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(30);
 
-/// A century: more than any connection may take, and less than what clocks cannot add.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// As good as for ever, and no clock overflows.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// In place of a time at which nothing has happened yet.
 const NEVER: u64 = u64::MAX;
@@ -63,7 +63,7 @@ pub(crate) struct Transport {
 impl Transport {
     /// Proxies come from the environment (`HTTPS_PROXY`, `NO_PROXY` …), as everywhere; `direct` asks for none.
     pub(crate) fn new(timeouts: Timeouts, user_agent: &str, direct: bool) -> Transport {
-        let connect = timeouts.connect.min(LONGEST);
+        let [connect, stall] = [timeouts.connect, timeouts.stall].map(|t| t.min(LONGEST));
         let proxy = ureq::Proxy::try_from_env().filter(|_| !direct);
         let config = Agent::config_builder()
             .proxy(proxy)
@@ -87,7 +87,7 @@ impl Transport {
                 .chain(socket::Handshake::default());
         Transport {
             agent: Agent::with_parts(config, connector, resolver::KeepingResolver::default()),
-            stall: timeouts.stall,
+            stall,
             since: Instant::now(),
             found_stale: AtomicU64::new(NEVER),
         }
@@ -153,7 +153,8 @@ impl Transport {
             let own = request.headers.iter().map(|(name, value)| (*name, *value));
             let signed = signed.iter().map(|(name, value)| (*name, value.as_str()));
             for (name, value) in own.chain(signed) {
-                headers.append(header_name(name)?, header_value(value)?);
+                let added = headers.try_append(header_name(name)?, header_value(value)?);
+                added.map_err(|error| ureq::Error::Http(error.into()))?;
             }
             if let Some(len) = body_len(&request.body) {
                 headers.insert("content-length", HeaderValue::from(len));

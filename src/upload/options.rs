@@ -4,6 +4,7 @@
 
 use crate::protocol::META_PREFIX;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 
 /// What OSS takes as user metadata, names and values together.
 const MAX_META: usize = 8 << 10;
@@ -26,6 +27,7 @@ impl ObjectHeaders {
     pub(crate) fn new(given: &[(String, String)]) -> Result<ObjectHeaders, String> {
         let mut sorted = ObjectHeaders::default();
         let mut meta_len = 0;
+        let mut names = BTreeSet::new();
         for (name, value) in given {
             let name = name.trim().to_ascii_lowercase();
             let value = value.trim().to_owned();
@@ -33,7 +35,7 @@ impl ObjectHeaders {
             if let Some(meta) = name.strip_prefix(META_PREFIX) {
                 meta_len += meta.len() + value.len();
             }
-            if sorted.put.iter().any(|(other, _)| *other == name) {
+            if !names.insert(name.clone()) {
                 return Err(format!("`{name}` is given twice"));
             }
             sorted.add(name, value);
