@@ -82,6 +82,9 @@ mod endpoint;
 mod error;
 mod escape;
 mod etag;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod hostile;
 #[cfg(feature = "local-server")]
 pub mod local_server;
 mod part;

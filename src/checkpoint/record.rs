@@ -157,7 +157,10 @@ impl Layout {
                 crc64,
             }),
             Layout::PartLost { number } => Record::PartLost(PartNumber::new(number)?),
-            Layout::Owed(owed) => Record::Owed(owed),
+            Layout::Owed(owed) => {
+                check_upload(&owed.bucket, &owed.key, &owed.upload_id).ok()?;
+                Record::Owed(owed)
+            }
         })
     }
 }

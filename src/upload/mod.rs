@@ -8,13 +8,13 @@ mod crew;
 #[cfg(all(test, feature = "local-server"))]
 mod disk_faults;
 mod job;
-mod options;
+pub(crate) mod options;
 mod outcome;
 mod pace;
-mod plan;
+pub(crate) mod plan;
 mod progress;
 mod record;
-mod resume;
+pub(crate) mod resume;
 mod resuming;
 mod run;
 mod sending;

@@ -48,15 +48,15 @@ pub(super) enum Decision {
 
 /// Record and server, held against each other.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Continuation {
+pub(crate) struct Continuation {
     /// Parts on which both agree.
-    pub(super) done: Parts,
+    pub(crate) done: Parts,
     /// They count only if their local bytes are what they were.
-    pub(super) is_to_be_proved: bool,
+    pub(crate) is_to_be_proved: bool,
     /// Parts that only the server has: to be adopted if their checksum is that of the local bytes.
-    pub(super) candidates: Vec<DonePart>,
+    pub(crate) candidates: Vec<DonePart>,
     /// Recorded parts that the server does not have, or has differently: to be sent again.
-    pub(super) lost: Vec<PartNumber>,
+    pub(crate) lost: Vec<PartNumber>,
 }
 
 /// Decides from all that is known. The upload id of `asked`, what is to be uploaded now, does not matter.
@@ -111,7 +111,7 @@ fn target(header: &Header) -> (&str, &str, &str, &[u8]) {
 }
 
 /// A part counts when record and server agree on number, length and ETag.
-pub(super) fn reconcile(recorded: &Parts, listed: &[ListedPart], plan: &Plan) -> Continuation {
+pub(crate) fn reconcile(recorded: &Parts, listed: &[ListedPart], plan: &Plan) -> Continuation {
     let fitting: BTreeMap<PartNumber, &ListedPart> = listed
         .iter()
         .filter_map(|listed| Some((PartNumber::new(listed.number)?, listed)))

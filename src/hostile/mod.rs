@@ -1,0 +1,101 @@
+//! What comes from outside and may be hostile, and what must hold of whatever is made of it.
+//!
+//! Every function gives its input to the reader or checker that an upload would give it to, and panics when what that
+//! accepts breaks a promise: no accepted lie. What it refuses must be refused with a short reason in one line. They
+//! are made for fuzzing, so that a target of cargo-fuzz, which builds with `cfg(fuzzing)`, is one line:
+//!
+//! ```ignore
+//! libfuzzer_sys::fuzz_target!(|data: &[u8]| oss_upload::hostile::checkpoint(data));
+//! ```
+//!
+//! `properties` makes up inputs for all of them in every test run, and a million for each with
+//! `cargo test --release --lib -- --ignored million --nocapture`.
+
+mod answers;
+mod checkpoint;
+mod names;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod strategies;
+
+/// The bytes of a checkpoint.
+pub fn checkpoint(bytes: &[u8]) {
+    let _ = checkpoint::expect_honest(bytes);
+}
+
+/// The body of a refusal.
+pub fn service_error(body: &[u8]) {
+    let _ = answers::service_error(body);
+}
+
+/// The body of an answer to InitiateMultipartUpload.
+pub fn initiate(body: &[u8]) {
+    let _ = answers::initiate(body);
+}
+
+/// The body of an answer to ListParts.
+pub fn list_parts(body: &[u8]) {
+    let _ = answers::list_parts(body);
+}
+
+/// The body of an answer to CompleteMultipartUpload.
+pub fn complete(body: &[u8]) {
+    let _ = answers::complete(body);
+}
+
+/// The headers of any answer, a line each.
+pub fn answer_headers(lines: &[u8]) {
+    let _ = answers::headers(lines);
+}
+
+/// An entity tag.
+pub fn etag(text: &str) {
+    let _ = answers::etag(text);
+}
+
+/// An endpoint.
+pub fn endpoint(text: &str) {
+    let _ = names::endpoint(text);
+}
+
+/// A region.
+pub fn region(text: &str) {
+    let _ = names::region(text);
+}
+
+/// The name of a bucket.
+pub fn bucket(name: &str) {
+    let _ = names::bucket(name);
+}
+
+/// An object key.
+pub fn key(key: &str) {
+    let _ = names::key(key);
+}
+
+/// Headers and metadata of an object, `name: value` in lines.
+pub fn object_headers(lines: &str) {
+    let _ = names::object_headers(lines);
+}
+
+/// Access key id, secret and security token, a line each.
+pub fn credentials(lines: &str) {
+    let _ = names::credentials(lines);
+}
+
+/// What is shown to people: in one line, and short.
+fn expect_line(text: &str, max_chars: usize) {
+    let end = text
+        .char_indices()
+        .nth(200)
+        .map_or(text.len(), |(at, _)| at);
+    let beginning = &text[..end];
+    assert!(!text.trim().is_empty(), "an empty reason");
+    assert!(
+        !text.contains(char::is_control),
+        "not one line: {beginning:?}"
+    );
+    let len = text.chars().count();
+    assert!(len <= max_chars, "{len} characters: {beginning}");
+}
