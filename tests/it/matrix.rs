@@ -7,6 +7,7 @@ mod disk;
 // Inodes and ctimes are Unix's.
 #[cfg(unix)]
 mod file;
+mod hostile;
 mod integrity;
 mod large_file;
 mod moments;

@@ -30,7 +30,7 @@ const OPERATIONS: [Operation; 5] = [
 const ATTEMPTS: u32 = 8;
 
 /// An upload whose next run needs this call.
-fn about_to(operation: Operation) -> Scene {
+pub(crate) fn about_to(operation: Operation) -> Scene {
     match operation {
         PutObject => Scene::with_len(PART - 1),
         ListParts | HeadObject => {

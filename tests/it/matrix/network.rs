@@ -466,17 +466,6 @@ fn impatient(scene: Scene) -> Scene {
 mod silence {
     use super::*;
 
-    #[test]
-    fn time_outs_may_be_as_long_as_durations_get() {
-        let scene = Scene::with_parts(3).with_client(|client| {
-            client
-                .stall_timeout(Duration::MAX)
-                .connect_timeout(Duration::MAX)
-        });
-        let uploaded = watched(scene.upload()).expect("uploaded");
-        scene.expect_done(&uploaded);
-    }
-
     /// The others are not answered in `network::silence`.
     #[test]
     fn a_call_without_a_body_that_is_never_answered_ends() {
