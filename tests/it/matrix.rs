@@ -12,6 +12,7 @@ mod integrity;
 mod large_file;
 mod moments;
 mod network;
+mod owed;
 mod pace;
 mod secrets;
 mod service;

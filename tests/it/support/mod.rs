@@ -121,6 +121,14 @@ impl Scene {
             .collect()
     }
 
+    /// Bytes of the parts that the server has of an upload that is open.
+    pub(crate) fn bytes_stored(&self, upload_id: &str) -> u64 {
+        let uploads = self.server.pending_uploads().into_iter();
+        let this = uploads.filter(|upload| upload.upload_id == upload_id);
+        let parts = this.flat_map(|upload| upload.parts);
+        parts.map(|part| part.size).sum()
+    }
+
     /// The object is the file, byte for byte, and nothing is left on the server or the disk.
     pub(crate) fn expect_done(&self, uploaded: &Uploaded) {
         let object = self
