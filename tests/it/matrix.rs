@@ -1,6 +1,7 @@
 //! The fault matrix: a module a row; tests/README.md says what each row promises.
 
 mod connect;
+mod control;
 mod credentials;
 mod death;
 mod disk;
