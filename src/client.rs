@@ -355,7 +355,10 @@ impl Inner {
         if REFUSED_CREDENTIALS.contains(&error.code()) {
             let refused = used.clone();
             let told = self.with_provider(stop, move |provider| provider.refused(&refused));
-            if told.is_ok() && self.ask_for_credentials(stop).is_ok_and(|now| now != *used) {
+            if let Err(failure) = told {
+                return failure;
+            }
+            if self.ask_for_credentials(stop).is_ok_and(|now| now != *used) {
                 return Failure::CredentialsRenewed(error);
             }
         }

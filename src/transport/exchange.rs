@@ -79,8 +79,12 @@ impl Exchange {
         &self.stop
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
-        self.stop.is_set()
+    /// Fails when the upload was stopped.
+    pub(super) fn give_way(&self) -> io::Result<()> {
+        match self.stop.is_set() {
+            true => Err(io::Error::other("stopped")),
+            false => Ok(()),
+        }
     }
 
     /// How long the next write may move nothing.

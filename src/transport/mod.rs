@@ -240,9 +240,7 @@ impl Read for Paced<'_> {
         let room = buffer
             .len()
             .min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        if self.exchange.is_stopped() {
-            return Err(io::Error::other("stopped"));
-        }
+        self.exchange.give_way()?;
         let n = match self.exchange.peer_is_gone.get() {
             true => room,
             false => self.source.read(&mut buffer[..room])?,

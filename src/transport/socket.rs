@@ -155,9 +155,7 @@ impl Quiet {
         timeout: &NextTimeout,
         doing: &str,
     ) -> Result<(), ureq::Error> {
-        if exchange::current().is_stopped() {
-            return Err(io::Error::other("stopped").into());
-        }
+        exchange::current().give_way()?;
         if self.since.elapsed() >= *timeout.after {
             return Err(ureq::Error::Timeout(timeout.reason));
         }
@@ -189,6 +187,8 @@ impl Transport for Socket {
         let mut left = &self.buffers.output()[..amount];
         let mut quiet = Quiet::now();
         while !left.is_empty() {
+            // Not at a beat only: a slow line may take some bytes before each of them.
+            current.give_way()?;
             match self.stream.write(left) {
                 Ok(n) => {
                     left = &left[n..];
@@ -217,6 +217,10 @@ impl Transport for Socket {
         let current = exchange::current();
         let silence = current.read_silence();
         let mut quiet = Quiet::now();
+        // What is left of an answer may trickle for ever, a byte before each beat. One that comes whole is taken.
+        if current.answered.get() {
+            current.give_way()?;
+        }
         loop {
             match self.stream.read(self.buffers.input_append_buf()) {
                 Ok(n) => {

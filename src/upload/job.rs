@@ -113,12 +113,18 @@ impl Job<'_> {
         }
     }
 
-    /// How long aborting may hold the caller up.
-    pub(super) fn abort_within(&self) -> Duration {
-        match self.control.is_cancelled() && !self.control.is_abandoned() {
+    /// A flag for aborting, which does not hold the caller up for long, and gives way to a cancel that comes meanwhile.
+    pub(super) fn abort_stop(&self) -> Arc<Stop> {
+        let is_cancelled = self.control.is_cancelled();
+        let within = match is_cancelled && !self.control.is_abandoned() {
             true => ABORT_CANCELLED_WITHIN,
             false => ABORT_WITHIN,
+        };
+        let stop = Arc::new(Stop::within(within));
+        if !is_cancelled {
+            self.control.attach(&stop);
         }
+        stop
     }
 
     fn target(&self) -> String {

@@ -12,11 +12,9 @@ use super::source::Source;
 use super::{Observer, OnChange, UploadFile};
 use crate::checkpoint::record::{Header, Owed};
 use crate::error::{Error, ErrorKind};
-use crate::stop::Stop;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::path;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// How often one call starts again from scratch.
@@ -144,8 +142,8 @@ impl State<'_> {
     /// Aborts an upload that is of no use any more. One that stays is remembered.
     pub(super) fn abort(&mut self, job: &Job<'_>, owed: Owed) {
         self.record.forget_upload();
-        let stop = Arc::new(Stop::within(job.abort_within()));
-        if !job.abort(&owed, &stop) {
+        // What is abandoned is cleared at the end of the run, all at once.
+        if job.control.is_abandoned() || !job.abort(&owed, &job.abort_stop()) {
             self.owed.push(owed);
         }
     }
@@ -169,7 +167,7 @@ impl State<'_> {
     fn clear(&mut self, job: &Job<'_>, is_done: bool) {
         let kept = self.record.forget_upload().filter(|_| !is_done);
         self.owed.extend(kept);
-        let stop = Arc::new(Stop::within(job.abort_within()));
+        let stop = job.abort_stop();
         self.owed.retain(|owed| !job.abort(owed, &stop));
     }
 
