@@ -430,7 +430,10 @@ mod damage {
             let error = scene.upload().routines(4).run();
             let error = error.expect_err("a damaged object");
             assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
-            assert!(!error.is_resumable() && !scene.checkpoint().exists());
+            // Where only HEAD tells, it may have told of an older object: the state is needed until that is settled.
+            let is_unsettled = silent.contains(&CompleteMultipartUpload);
+            assert_eq!(error.is_resumable(), is_unsettled);
+            assert_eq!(scene.checkpoint().exists(), is_unsettled);
             assert_eq!(scene.server.pending_uploads(), []);
             let uploaded = scene.upload().run().expect("the next run");
             assert_eq!(uploaded.bytes_sent, uploaded.size);
