@@ -18,7 +18,7 @@
 //! | D27 | a timer marks the token fresh | no timer: the provider is asked for every request |
 
 mod c_family;
-mod cancel_and_tokens;
+pub(crate) mod cancel_and_tokens;
 pub(crate) mod child;
 mod common;
 mod go_v1;

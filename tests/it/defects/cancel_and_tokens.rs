@@ -106,9 +106,9 @@ fn d26_a_cancel_that_meets_a_passing_failure_is_reported_as_a_cancel() {
 }
 
 /// Whoever issues tokens: the one that is good now.
-type Authority = Arc<Mutex<String>>;
+pub(crate) type Authority = Arc<Mutex<String>>;
 
-fn authority(token: &str) -> Authority {
+pub(crate) fn authority(token: &str) -> Authority {
     Arc::new(Mutex::new(token.to_owned()))
 }
 
@@ -118,10 +118,23 @@ fn issue(authority: &Authority) -> Credentials {
 }
 
 /// Keeps a token until it is told that it is no good.
-struct Keeping {
+pub(crate) struct Keeping {
     authority: Authority,
     kept: Mutex<Credentials>,
     fetched: Notes<()>,
+}
+
+impl Keeping {
+    /// A provider that has fetched a token, and the notes of each time that it fetches another.
+    pub(crate) fn new(authority: &Authority) -> (Keeping, Notes<()>) {
+        let fetched = Notes::new();
+        let keeping = Keeping {
+            authority: Arc::clone(authority),
+            kept: Mutex::new(issue(authority)),
+            fetched: fetched.clone(),
+        };
+        (keeping, fetched)
+    }
 }
 
 impl CredentialsProvider for Keeping {
@@ -190,12 +203,7 @@ fn d27_the_provider_is_asked_for_every_request() {
 fn d27_a_token_that_expires_midway_is_replaced_once_for_all_routines() {
     for routines in [1, 4] {
         let authority = authority("first");
-        let fetched = Notes::new();
-        let provider = Keeping {
-            authority: Arc::clone(&authority),
-            kept: Mutex::new(issue(&authority)),
-            fetched: fetched.clone(),
-        };
+        let (provider, fetched) = Keeping::new(&authority);
         let requests = upload_across_a_new_token(provider, &authority, routines);
         assert!((1..=routines).contains(&n_refused(&requests)));
         assert_eq!(fetched.take().len(), 1);

@@ -1,6 +1,7 @@
 //! Row 9: credentials that are late, odd or revoked. Tokens that expire are D27, the clock is in `signing.rs`.
 
-use crate::support::{Notes, PART, Scene, bucket, client, hasty, meanwhile};
+use crate::defects::cancel_and_tokens::{Keeping, authority};
+use crate::support::{PART, Scene, bucket, client, hasty, meanwhile};
 use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, LocalServer};
 use oss_upload::{Control, Credentials, CredentialsProvider, ErrorKind, ProviderError};
 use std::sync::{Mutex, mpsc};
@@ -142,41 +143,19 @@ fn a_key_that_is_revoked_midway_ends_the_upload_and_a_new_one_continues_it() {
     }
 }
 
-/// Keeps what it has until it is told that it is no good, and notes how often that is.
-struct Renewing {
-    kept: Mutex<Credentials>,
-    renewed: Notes<()>,
-}
-
-impl CredentialsProvider for Renewing {
-    fn credentials(&self) -> Result<Credentials, ProviderError> {
-        Ok(self.kept.lock().expect("no panic").clone())
-    }
-
-    fn refused(&self, refused: &Credentials) {
-        let mut kept = self.kept.lock().expect("no panic");
-        if *kept == *refused {
-            *kept = good().with_security_token("new");
-            self.renewed.add(());
-        }
-    }
-}
-
 #[test]
 fn renewed_credentials_cost_no_attempt() {
     for routines in [1, 4] {
         let server = LocalServer::builder().security_token("new");
         let mut scene = Scene::on(server.start().expect("a port"), 8 * PART);
-        let renewed = Notes::new();
-        let provider = Renewing {
-            kept: Mutex::new(good().with_security_token("old")),
-            renewed: renewed.clone(),
-        };
+        let authority = authority("old");
+        let (provider, fetched) = Keeping::new(&authority);
+        *authority.lock().expect("no panic") = "new".to_owned();
         let one_try = client(&scene.server).retry(hasty().max_attempts(1));
         scene.bucket = bucket(one_try.credentials(provider));
         let uploaded = scene.upload().routines(routines).run();
         let uploaded = uploaded.expect("no attempt is counted");
-        assert_eq!(renewed.take().len(), 1);
+        assert_eq!(fetched.take().len(), 1);
         scene.expect_done(&uploaded);
     }
 }
