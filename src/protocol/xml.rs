@@ -8,8 +8,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 const MAX_NODES: u32 = 40_000;
 
 /// OSS's answers have an XML declaration and a namespace. The parser compares every attribute with all others of its
-/// element, and every namespace with those of all elements around: without a bound 120 KB take it half a minute. Text
-/// that looks like attributes counts too.
+/// element, and every namespace with those of all elements around: without a bound 120 KB take it half a minute.
 const MAX_ATTRIBUTES: usize = 100;
 
 /// Parses an answer and looks at its root, which must have this local name (namespaces vary).
@@ -54,10 +53,39 @@ pub(super) fn limited(text: &str, max_chars: usize) -> String {
     text.chars().map(printable).take(max_chars).collect()
 }
 
-/// How many attributes there are, or a few more: every `=` with a quote behind it.
+/// How many attributes the parser will see: what is quoted in a tag.
 fn attributes(text: &str) -> usize {
-    let quoted = |behind: &&str| behind.trim_start().starts_with(['"', '\'']);
-    text.split('=').skip(1).filter(quoted).count()
+    let (mut rest, mut n) = (text, 0);
+    while let Some((_, tag)) = rest.split_once('<') {
+        let hidden = [("!--", "-->"), ("![CDATA[", "]]>"), ("?", "?>")];
+        let end = hidden.iter().find(|(begin, _)| tag.starts_with(begin));
+        rest = match end {
+            Some((_, end)) => tag.split_once(end).map_or("", |(_, rest)| rest),
+            None => {
+                let (quoted, rest) = behind_tag(tag);
+                n += quoted;
+                rest
+            }
+        };
+    }
+    n
+}
+
+/// How many values are quoted in a tag, and what follows it.
+fn behind_tag(tag: &str) -> (usize, &str) {
+    let (mut quote, mut n) = (None, 0);
+    for (i, c) in tag.char_indices() {
+        match (quote, c) {
+            (Some(open), _) if open == c => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                n += 1;
+            }
+            (None, '>') => return (n, &tag[i..]),
+            _ => {}
+        }
+    }
+    (n, "")
 }
 
 /// An element; children are found by local name, unknown ones are passed over.
@@ -166,6 +194,21 @@ mod tests {
         }
         let body = "<R><UploadId>A<![CDATA[<b/>]]>&amp;C</UploadId></R>";
         assert_eq!(upload_id(body), Ok("A<b/>&C".to_owned()));
+    }
+
+    #[test]
+    fn what_only_looks_like_an_attribute_is_none() {
+        for (text, n) in [
+            ("<a>=''=''</a>", 0),
+            ("<!-- <b c=''> --><?d e=''?><![CDATA[<f g=''>]]>", 0),
+            ("<a b='>' c=\"'\">=''</a>", 2),
+            ("<!-- ' --><a b='1'/><![CDATA[ \" ]]><a b='1'/>", 2),
+            ("<a b='<c d=''>", 2),
+            ("<", 0),
+            ("<!--", 0),
+        ] {
+            assert_eq!(attributes(text), n, "{text}");
+        }
     }
 
     #[test]

@@ -41,8 +41,8 @@ pub(super) enum Decision {
     Discard(RestartReason),
     /// The server is to be asked, and then decided again.
     Ask,
-    /// The upload is complete or gone: the object itself tells.
-    Settle,
+    /// The upload, which has these parts by the record, is complete or gone: the object itself tells.
+    Settle(Parts),
     Continue(Continuation),
 }
 
@@ -78,7 +78,7 @@ pub(super) fn decide(
     }
     let mut continuation = match listed {
         Listed::NotAsked => return Decision::Ask,
-        Listed::Gone => return Decision::Settle,
+        Listed::Gone => return Decision::Settle(within(&found.parts, plan)),
         Listed::Forbidden => Continuation {
             done: within(&found.parts, plan),
             ..Continuation::default()
@@ -267,11 +267,15 @@ mod tests {
     }
 
     /// What follows where the parts do not matter.
-    fn expected(listed: &Listed, reason: Option<RestartReason>) -> Option<Decision> {
+    fn expected(
+        listed: &Listed,
+        reason: Option<RestartReason>,
+        states: [State; 3],
+    ) -> Option<Decision> {
         match (reason, listed) {
             (Some(reason), _) => Some(Decision::Discard(reason)),
             (None, Listed::NotAsked) => Some(Decision::Ask),
-            (None, Listed::Gone) => Some(Decision::Settle),
+            (None, Listed::Gone) => Some(Decision::Settle(recorded(states))),
             (None, Listed::Forbidden | Listed::Parts(_)) => None,
         }
     }
@@ -316,7 +320,7 @@ mod tests {
                 Listed::Parts(listed(states)),
             ] {
                 let decision = decide(&found, asked, prove_always, &listed, &plan);
-                match (decision, expected(&listed, reason)) {
+                match (decision, expected(&listed, reason, states)) {
                     (decision, Some(expected)) => assert_eq!(decision, expected),
                     (Decision::Continue(went_on), None) => {
                         assert_eq!(went_on.is_to_be_proved, is_to_be_proved);

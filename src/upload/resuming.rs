@@ -28,8 +28,8 @@ impl Attempt<'_, '_> {
                     listed = self.ask_server(&header.upload_id)?;
                     continue;
                 }
-                (Decision::Settle, Some(header)) => {
-                    let mut open = Open::new(header.upload_id.clone(), found.parts);
+                (Decision::Settle(parts), Some(header)) => {
+                    let mut open = Open::new(header.upload_id.clone(), parts);
                     match self.settle(&mut open, true) {
                         Ended::Again(reason) => {
                             self.state.discard(self.job, None, reason);
