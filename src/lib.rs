@@ -104,7 +104,8 @@ pub use protocol::ServiceError;
 pub use retry::RetryPolicy;
 pub use sign::SignatureVersion;
 pub use upload::{
-    Control, OnChange, Outcome, Phase, RestartReason, Snapshot, UploadFile, Uploaded, Verify,
+    Control, Encryption, ObjectAcl, OnChange, Outcome, Phase, RestartReason, Snapshot,
+    StorageClass, UploadFile, Uploaded, Verify,
 };
 
 /// The README's code is compiled too.

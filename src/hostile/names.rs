@@ -186,7 +186,7 @@ pub(super) fn object_headers(lines: &str) -> Option<usize> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let sorted = match ObjectHeaders::new(&given) {
+    let sorted = match ObjectHeaders::new(&given, &[]) {
         Ok(sorted) => sorted,
         Err(why) => return refused(lines, why),
     };

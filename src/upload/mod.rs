@@ -8,6 +8,7 @@ mod crew;
 #[cfg(all(test, feature = "local-server"))]
 mod disk_faults;
 mod job;
+mod object;
 pub(crate) mod options;
 mod outcome;
 mod pace;
@@ -21,6 +22,7 @@ mod sending;
 mod source;
 
 pub use control::Control;
+pub use object::{Encryption, ObjectAcl, StorageClass};
 pub use outcome::{Outcome, RestartReason, Uploaded};
 pub use progress::{Phase, Snapshot};
 
@@ -90,6 +92,7 @@ pub struct UploadFile<'a> {
     routines: usize,
     checkpoint: Option<Checkpoint>,
     headers: Vec<(String, String)>,
+    tags: Vec<(String, String)>,
     verify: Verify,
     on_change: OnChange,
     control: Control,
@@ -117,6 +120,7 @@ impl Bucket {
             routines: 1,
             checkpoint: None,
             headers: vec![],
+            tags: vec![],
             verify: Verify::default(),
             on_change: OnChange::default(),
             control: Control::new(),
@@ -157,8 +161,8 @@ impl<'a> UploadFile<'a> {
         self
     }
 
-    /// Adds a header of the object or the upload, such as `Content-Type` or `x-oss-object-acl`. It goes with those
-    /// requests that want it.
+    /// Adds a header of the object or the upload for which there is no setter. It goes with those requests that want it,
+    /// InitiateMultipartUpload or PutObject when it is not known which. Each may be given once.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -229,7 +233,7 @@ impl<'a> UploadFile<'a> {
                 self.routines
             )));
         }
-        ObjectHeaders::new(&self.headers).map_err(refuse)
+        ObjectHeaders::new(&self.headers, &self.tags).map_err(refuse)
     }
 }
 

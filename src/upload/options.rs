@@ -2,12 +2,19 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/initiatemultipartupload> and its siblings.
 
+use crate::escape;
 use crate::protocol::META_PREFIX;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 /// What OSS takes as user metadata, names and values together.
 const MAX_META: usize = 8 << 10;
+
+const MAX_TAGS: usize = 10;
+
+/// Bits a second.
+const TRAFFIC_LIMITS: RangeInclusive<u64> = 819_200..=838_860_800;
 
 /// Headers of an object, sorted by the requests that carry them. Names are in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,12 +30,16 @@ pub(crate) struct ObjectHeaders {
 type Headers = Vec<(String, String)>;
 
 impl ObjectHeaders {
-    /// Checks every header and sorts it in. The error says what is wrong with which.
-    pub(crate) fn new(given: &[(String, String)]) -> Result<ObjectHeaders, String> {
+    /// Checks every header and tag and sorts it in. The error says what is wrong with which.
+    pub(crate) fn new(
+        given: &[(String, String)],
+        tags: &[(String, String)],
+    ) -> Result<ObjectHeaders, String> {
         let mut sorted = ObjectHeaders::default();
         let mut meta_len = 0;
         let mut names = BTreeSet::new();
-        for (name, value) in given {
+        let tagging = tagging(tags)?.map(|tagging| ("x-oss-tagging".to_owned(), tagging));
+        for (name, value) in given.iter().chain(tagging.iter()) {
             let name = name.trim().to_ascii_lowercase();
             let value = value.trim().to_owned();
             check(&name, &value)?;
@@ -92,6 +103,48 @@ impl ObjectHeaders {
     }
 }
 
+/// The tags as one header; `None` when there are none.
+fn tagging(tags: &[(String, String)]) -> Result<Option<String>, String> {
+    if tags.len() > MAX_TAGS {
+        return Err(format!(
+            "an object has up to {MAX_TAGS} tags, not {}",
+            tags.len()
+        ));
+    }
+    let allowed = |c: char| c.is_alphanumeric() || " +-=._:/".contains(c);
+    let is_good = |text: &str, len: RangeInclusive<usize>| {
+        len.contains(&text.chars().count()) && text.chars().all(allowed)
+    };
+    let mut pairs: Vec<(&str, &str)> = vec![];
+    for (key, value) in tags {
+        if !is_good(key, 1..=128) || !is_good(value, 0..=256) {
+            return Err(format!(
+                "`{}={}` is not a tag: 1 to 128 and up to 256 letters, digits, spaces and `+-=._:/`",
+                key.escape_debug(),
+                value.escape_debug()
+            ));
+        }
+        if pairs.iter().any(|(other, _)| other == key) {
+            return Err(format!("the tag `{key}` is given twice"));
+        }
+        pairs.push((key, value));
+    }
+    Ok((!pairs.is_empty()).then(|| escape::query_string(&pairs)))
+}
+
+fn check_traffic_limit(value: &str) -> Result<(), String> {
+    let limit = value.parse().ok();
+    match limit.is_some_and(|limit| TRAFFIC_LIMITS.contains(&limit)) {
+        true => Ok(()),
+        false => Err(format!(
+            "a traffic limit is {} to {} bits a second, not `{}`",
+            TRAFFIC_LIMITS.start(),
+            TRAFFIC_LIMITS.end(),
+            value.escape_debug()
+        )),
+    }
+}
+
 fn check(name: &str, value: &str) -> Result<(), String> {
     const OURS: [&str; 14] = [
         "authorization",
@@ -133,9 +186,12 @@ fn check(name: &str, value: &str) -> Result<(), String> {
             "`{meta}` is not a name of metadata: letters, digits and `-` only"
         ));
     }
-    match value.chars().any(char::is_control) {
-        true => Err(format!("the value of `{name}` has control characters")),
-        false => Ok(()),
+    if value.chars().any(char::is_control) {
+        return Err(format!("the value of `{name}` has control characters"));
+    }
+    match name {
+        "x-oss-traffic-limit" => check_traffic_limit(value),
+        _ => Ok(()),
     }
 }
 
@@ -146,7 +202,7 @@ mod tests {
     fn headers(given: &[(&str, &str)]) -> Result<ObjectHeaders, String> {
         let owned = |(n, v): &(&str, &str)| ((*n).to_owned(), (*v).to_owned());
         let given: Vec<_> = given.iter().map(owned).collect();
-        ObjectHeaders::new(&given)
+        ObjectHeaders::new(&given, &[])
     }
 
     #[test]
@@ -165,8 +221,8 @@ mod tests {
             ("x-oss-callback-var", false, false, true, false),
             ("x-custom", true, false, false, false),
         ] {
-            let sorted = headers(&[(name, " v ")]).expect(name);
-            let expected = vec![(name.to_ascii_lowercase(), "v".to_owned())];
+            let sorted = headers(&[(name, " 819200 ")]).expect(name);
+            let expected = vec![(name.to_ascii_lowercase(), "819200".to_owned())];
             assert_eq!(sorted.put, expected, "{name}");
             for (headers, wanted) in [
                 (&sorted.initiate, initiate),

@@ -4,6 +4,7 @@ mod defects;
 mod examples;
 mod matrix;
 mod network;
+mod options;
 mod process;
 mod resume;
 mod server;
