@@ -2,7 +2,7 @@
 
 use crate::aside::{Left, aside};
 use crate::credentials::{Credentials, CredentialsProvider, Environment};
-use crate::endpoint::{self, Addressing, Endpoint};
+use crate::endpoint::{self, Addressing, Endpoint, Network};
 use crate::error::Error;
 use crate::protocol::{Answer, Request, ServiceError};
 use crate::retry::{Failure, RetryPolicy};
@@ -44,6 +44,7 @@ impl Client {
     pub fn builder(endpoint: impl Into<String>) -> ClientBuilder {
         ClientBuilder {
             endpoint: endpoint.into(),
+            network: None,
             addressing: None,
             region: None,
             provider: Arc::new(Environment),
@@ -57,6 +58,27 @@ impl Client {
             retry: RetryPolicy::default(),
             user_agent: None,
         }
+    }
+
+    /// Starts a client for a region such as `cn-hangzhou`, over https and the internet:
+    /// [`network`](ClientBuilder::network) says otherwise.
+    ///
+    /// ```
+    /// use oss_upload::{Client, Credentials, Network};
+    ///
+    /// # fn main() -> Result<(), oss_upload::Error> {
+    /// let credentials = Credentials::new("id", "secret");
+    /// let client = Client::for_region("cn-hangzhou")
+    ///     .network(Network::Internal)
+    ///     .credentials(credentials)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn for_region(region: impl Into<String>) -> ClientBuilder {
+        Client::builder("")
+            .region(region)
+            .network(Network::default())
     }
 
     /// A bucket at this endpoint. Nothing is sent.
@@ -95,6 +117,8 @@ impl fmt::Debug for Client {
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
     endpoint: String,
+    /// Names the endpoint of the region instead.
+    network: Option<Network>,
     addressing: Option<Addressing>,
     region: Option<String>,
     provider: Arc<dyn CredentialsProvider>,
@@ -110,6 +134,12 @@ impl ClientBuilder {
     /// Sets the region for V4 signatures, such as `cn-hangzhou`. Default: read from the endpoint's name.
     pub fn region(mut self, region: impl Into<String>) -> ClientBuilder {
         self.region = Some(region.into());
+        self
+    }
+
+    /// Takes the region's endpoint in this network in place of the one given.
+    pub fn network(mut self, network: Network) -> ClientBuilder {
+        self.network = Some(network);
         self
     }
 
@@ -177,7 +207,10 @@ impl ClientBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::Options`](crate::ErrorKind::Options): the endpoint or the region is none, or version 4 does not know the region.
-    pub fn build(self) -> Result<Client, Error> {
+    pub fn build(mut self) -> Result<Client, Error> {
+        if let Some(network) = self.network {
+            self.endpoint = self.endpoint_in(network)?;
+        }
         let doing = || format!("building a client for `{}`", self.endpoint);
         let refuse = |why: String| Error::options(doing(), why);
         let endpoint = Endpoint::parse(&self.endpoint, self.addressing).map_err(refuse)?;
@@ -202,6 +235,17 @@ impl ClientBuilder {
         })))
     }
 
+    fn endpoint_in(&self, network: Network) -> Result<String, Error> {
+        let region = match &self.region {
+            Some(region) => checked_region(region),
+            None => Err("a network has an endpoint in a region: set the region".to_owned()),
+        };
+        match region {
+            Ok(region) => Ok(network.endpoint(region)),
+            Err(why) => Err(Error::options("building a client for a region", why)),
+        }
+    }
+
     fn signing_region(&self, endpoint: &Endpoint) -> Result<String, String> {
         let needed = self.version == SignatureVersion::V4 && !self.anonymous;
         let given = self.region.as_deref().or(endpoint.region());
@@ -213,12 +257,7 @@ impl ClientBuilder {
                 false => Ok(String::new()),
             };
         };
-        // The form with the prefix is for host names only.
-        let region = region.strip_prefix("oss-").unwrap_or(region);
-        match endpoint::is_region(region) {
-            true => Ok(region.to_owned()),
-            false => Err(format!("`{region}` is not a region, such as `cn-hangzhou`")),
-        }
+        checked_region(region).map(str::to_owned)
     }
 
     fn full_user_agent(&self) -> Result<String, String> {
@@ -241,6 +280,15 @@ impl fmt::Debug for ClientBuilder {
             .field("region", &self.region)
             .field("version", &self.version)
             .finish_non_exhaustive()
+    }
+}
+
+/// The region without the prefix, which is for host names only.
+fn checked_region(region: &str) -> Result<&str, String> {
+    let bare = region.strip_prefix("oss-").unwrap_or(region);
+    match endpoint::is_region(bare) {
+        true => Ok(bare),
+        false => Err(format!("`{bare}` is not a region, such as `cn-hangzhou`")),
     }
 }
 
@@ -422,6 +470,38 @@ mod tests {
         assert!(given.contains("\"cn-hangzhou\""), "{given}");
         let stripped = signing_region(client("127.0.0.1:9000").region("oss-cn-hangzhou"));
         assert!(stripped.contains("\"cn-hangzhou\""), "{stripped}");
+    }
+
+    #[test]
+    fn a_region_has_an_endpoint_in_every_network_and_signs_for_itself() {
+        use Network::{Accelerated, AcceleratedOverseas, DualStack, Internal, Public};
+        for (network, endpoint) in [
+            (Public, "https://oss-cn-beijing.aliyuncs.com"),
+            (Internal, "https://oss-cn-beijing-internal.aliyuncs.com"),
+            (DualStack, "https://cn-beijing.oss.aliyuncs.com"),
+            (Accelerated, "https://oss-accelerate.aliyuncs.com"),
+            (
+                AcceleratedOverseas,
+                "https://oss-accelerate-overseas.aliyuncs.com",
+            ),
+        ] {
+            for region in ["cn-beijing", "oss-cn-beijing"] {
+                let builder = Client::for_region(region).network(network);
+                let client = builder.build().expect("a client");
+                assert_eq!(client.endpoint().to_string(), endpoint);
+                let signer = format!("{:?}", client.0.signer);
+                assert!(signer.contains("\"cn-beijing\""), "{signer}");
+            }
+        }
+        for builder in [
+            Client::for_region(""),
+            Client::for_region("evil.example/"),
+            Client::builder("https://host").network(Public),
+        ] {
+            let error = builder.build().expect_err("refused");
+            assert_eq!(error.kind(), ErrorKind::Options);
+            assert!(error.to_string().contains("region"), "{error}");
+        }
     }
 
     #[test]

@@ -172,6 +172,40 @@ fn check_host(host: &str) -> Result<(), String> {
     }
 }
 
+/// Ways to OSS in a region.
+///
+/// Source: <https://www.alibabacloud.com/help/en/oss/user-guide/regions-and-endpoints>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Network {
+    /// Over the internet.
+    #[default]
+    Public,
+    /// From within Alibaba Cloud, in the same region: no traffic is billed.
+    Internal,
+    /// Over the internet by IPv4 or IPv6. Not in every region.
+    DualStack,
+    /// Over the nearest entry to Alibaba Cloud's network, in a bucket with transfer acceleration.
+    Accelerated,
+    /// The same for places outside of mainland China.
+    AcceleratedOverseas,
+}
+
+impl Network {
+    /// The endpoint of a region, https.
+    pub(crate) fn endpoint(self, region: &str) -> String {
+        match self {
+            Network::Public => format!("https://oss-{region}.aliyuncs.com"),
+            Network::Internal => format!("https://oss-{region}-internal.aliyuncs.com"),
+            Network::DualStack => format!("https://{region}.oss.aliyuncs.com"),
+            Network::Accelerated => "https://oss-accelerate.aliyuncs.com".to_owned(),
+            Network::AcceleratedOverseas => {
+                "https://oss-accelerate-overseas.aliyuncs.com".to_owned()
+            }
+        }
+    }
+}
+
 /// What the documented host names tell; a CNAME, an IP address or an accelerating endpoint tells nothing.
 fn region_and_product(host: &str) -> (Option<&str>, &'static str) {
     if let Some(rest) = host.strip_suffix(".oss-cloudbox.aliyuncs.com") {

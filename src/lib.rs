@@ -98,7 +98,7 @@ mod upload;
 pub use checkpoint::Checkpoint;
 pub use client::{Bucket, Client, ClientBuilder};
 pub use credentials::{Credentials, CredentialsProvider, Environment, ProviderError};
-pub use endpoint::Addressing;
+pub use endpoint::{Addressing, Network};
 pub use error::{Error, ErrorKind};
 pub use protocol::ServiceError;
 pub use retry::RetryPolicy;
