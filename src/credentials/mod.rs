@@ -6,6 +6,9 @@ pub use environment::Environment;
 
 use std::fmt;
 
+/// Far more than any key or token has, and few enough for one request.
+const MAX_LEN: usize = 32 << 10;
+
 /// An access key, with a token when it is temporary (STS), or nothing at all.
 ///
 /// `Debug` shows the id of the key only.
@@ -70,6 +73,9 @@ impl Credentials {
                 Some("") => return Err(format!("the {what} is empty").into()),
                 Some(v) if !v.bytes().all(|b| b.is_ascii_graphic()) => {
                     return Err(format!("the {what} has characters that no key has").into());
+                }
+                Some(v) if v.len() > MAX_LEN => {
+                    return Err(format!("the {what} is longer than any key").into());
                 }
                 _ => {}
             }
@@ -152,7 +158,7 @@ mod tests {
 
     #[test]
     fn what_could_break_out_of_a_header_is_refused_and_not_shown() {
-        for bad in ["a\r\nb", "a b", "\u{e9}", ""] {
+        for bad in ["a\r\nb", "a b", "\u{e9}", "", &"t".repeat(40_000)] {
             let why = Credentials::new("id", bad).check().expect_err(bad);
             assert!(bad.is_empty() || !why.to_string().contains(bad));
             assert!(Credentials::new(bad, "secret").check().is_err());

@@ -163,6 +163,7 @@ impl<'a> UploadFile<'a> {
 
     /// Adds a header of the object or the upload for which there is no setter. It goes with those requests that want it,
     /// InitiateMultipartUpload or PutObject when it is not known which. Each may be given once.
+    /// All of them together have at most 64 KiB.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self

@@ -11,6 +11,9 @@ use std::ops::RangeInclusive;
 /// What OSS takes as user metadata, names and values together.
 const MAX_META: usize = 8 << 10;
 
+/// What all headers may have together: more than servers take, and few enough for one request.
+const MAX_HEADERS: usize = 64 << 10;
+
 const MAX_TAGS: usize = 10;
 
 /// Bits a second.
@@ -36,13 +39,14 @@ impl ObjectHeaders {
         tags: &[(String, String)],
     ) -> Result<ObjectHeaders, String> {
         let mut sorted = ObjectHeaders::default();
-        let mut meta_len = 0;
+        let (mut len, mut meta_len) = (0, 0);
         let mut names = BTreeSet::new();
         let tagging = tagging(tags)?.map(|tagging| ("x-oss-tagging".to_owned(), tagging));
         for (name, value) in given.iter().chain(tagging.iter()) {
             let name = name.trim().to_ascii_lowercase();
             let value = value.trim().to_owned();
             check(&name, &value)?;
+            len += name.len() + value.len();
             if let Some(meta) = name.strip_prefix(META_PREFIX) {
                 meta_len += meta.len() + value.len();
             }
@@ -51,10 +55,15 @@ impl ObjectHeaders {
             }
             sorted.add(name, value);
         }
-        match meta_len <= MAX_META {
+        if meta_len > MAX_META {
+            return Err(format!(
+                "user metadata has {meta_len} bytes, and OSS takes {MAX_META}"
+            ));
+        }
+        match len <= MAX_HEADERS {
             true => Ok(sorted),
             false => Err(format!(
-                "user metadata has {meta_len} bytes, and OSS takes {MAX_META}"
+                "the headers have {len} bytes, and a request takes {MAX_HEADERS}"
             )),
         }
     }
@@ -258,6 +267,10 @@ mod tests {
         assert!(headers(&[("a", "1"), ("A", "2")]).is_err(), "twice");
         assert!(
             headers(&[("x-oss-meta-a", &"v".repeat(8192))]).is_err(),
+            "too long"
+        );
+        assert!(
+            headers(&[("a", &"v".repeat(64 << 10))]).is_err(),
             "too long"
         );
     }

@@ -2,7 +2,7 @@
 
 use super::expect_clear;
 use crate::support::runs::watched;
-use crate::support::{KEY, PART, Scene, bucket, client, hasty};
+use crate::support::{KEY, PART, Scene, bucket, client};
 use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault};
 use oss_upload::{Credentials, ErrorKind, RetryPolicy};
 use std::time::Duration;
@@ -29,32 +29,27 @@ fn time_outs_and_delays_without_end_are_no_trouble() {
 }
 
 #[test]
-fn more_headers_than_any_request_can_have_are_a_clear_error() {
-    for n_parts in [1, 3] {
-        let scene = Scene::with_parts(n_parts);
-        for (n, len) in [(30_000, 1), (1, 200_000), (3, 60_000)] {
-            let upload = (0..n).fold(scene.upload(), |upload, n| {
-                upload.header(format!("x-{n}"), "v".repeat(len))
-            });
-            let error = watched(upload).expect_err("no server takes that");
-            expect_clear(&error, &format!("{n} of {len}"));
-        }
-        let uploaded = watched(scene.upload()).expect("uploaded");
-        scene.expect_done(&uploaded);
-    }
-}
-
-#[test]
-fn a_token_longer_than_any_request_is_a_clear_error() {
+fn headers_and_tokens_that_no_request_carries_are_refused_before_anything_is_sent() {
     let mut scene = Scene::with_parts(3);
-    let good = scene.bucket.clone();
+    for (n, len) in [(30_000, 1), (1, 200_000), (3, 60_000)] {
+        let upload = (0..n).fold(scene.upload(), |upload, n| {
+            upload.header(format!("x-{n}"), "v".repeat(len))
+        });
+        let error = watched(upload).expect_err("no request carries that");
+        assert_eq!(error.kind(), ErrorKind::Options, "{error}");
+        expect_clear(&error, &format!("{n} of {len}"));
+    }
+    let endless = Credentials::new(ACCESS_KEY_ID, ACCESS_KEY_SECRET);
     let endless =
-        Credentials::new(ACCESS_KEY_ID, ACCESS_KEY_SECRET).with_security_token("t".repeat(1 << 20));
-    scene.bucket = bucket(client(&scene.server).credentials(endless).retry(hasty()));
-    let error = watched(scene.upload()).expect_err("no server takes that");
+        client(&scene.server).credentials(endless.with_security_token("t".repeat(1 << 20)));
+    let good = std::mem::replace(&mut scene.bucket, bucket(endless));
+    let error = watched(scene.upload()).expect_err("no request carries that");
+    assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
     expect_clear(&error, "a token of 1 MiB");
+    assert_eq!(scene.server.requests().len(), 0);
     scene.bucket = good;
-    let uploaded = watched(scene.upload()).expect("uploaded");
+    let uploaded =
+        watched(scene.upload().header("x-custom", "v".repeat(20_000))).expect("uploaded");
     scene.expect_done(&uploaded);
 }
 
