@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// 10,000 parts take 400 KB. A file that is longer than this is not read at all.
+/// 10,000 parts take 400 KB. No more than this is read of a file, and one byte that tells that there is more.
 const MAX_LEN: u64 = 64 << 20;
 
 /// How often the file may be deleted and created by others between our opening and locking it.
