@@ -28,7 +28,7 @@ pub(crate) trait Storage: Send + fmt::Debug {
 
 /// A checkpoint's file, as a run sees it: locked as long as this lives.
 pub(crate) trait Disk: Storage {
-    /// All bytes, from the start; nothing but one byte too many when there are more than any checkpoint has.
+    /// All bytes, from the start, up to one more than any checkpoint has.
     fn read(&mut self) -> io::Result<Vec<u8>>;
     /// Whether the next run will find what was written: somebody may have removed, replaced or emptied the file.
     fn is_in_place(&self) -> io::Result<bool>;
@@ -71,10 +71,7 @@ impl<S: Storage> Journal<S> {
     }
 
     pub(crate) fn append(&mut self, records: &[Record]) -> io::Result<()> {
-        let mut bytes = vec![];
-        for record in records {
-            push_frame(&mut bytes, record);
-        }
+        let bytes = frames(vec![], records);
         self.latched(|storage| storage.append(&bytes))
     }
 
@@ -89,10 +86,7 @@ impl<S: Storage> Journal<S> {
 
     /// Begins the file anew with a header and what belongs to it, which is on the disk on return.
     pub(crate) fn begin(&mut self, records: &[Record]) -> io::Result<()> {
-        let mut bytes = MAGIC.to_vec();
-        for record in records {
-            push_frame(&mut bytes, record);
-        }
+        let bytes = frames(MAGIC.to_vec(), records);
         self.latched(|storage| storage.replace(&bytes))
     }
 
@@ -114,6 +108,14 @@ impl<S: Storage> Journal<S> {
     pub(crate) fn into_storage(self) -> S {
         self.storage
     }
+}
+
+/// Records as frames, behind what is there.
+fn frames(mut bytes: Vec<u8>, records: &[Record]) -> Vec<u8> {
+    for record in records {
+        push_frame(&mut bytes, record);
+    }
+    bytes
 }
 
 /// Why a checkpoint could not be opened.

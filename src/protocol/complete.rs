@@ -52,6 +52,12 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// The error in a 2xx, if it has one.
+    pub(super) fn refusal(answer: &Answer) -> Option<Outcome> {
+        ServiceError::from_xml(&answer.body)?;
+        Some(Outcome::Refused(ServiceError::from_answer(answer)))
+    }
+
     pub(crate) fn object(self) -> Result<Completed, ServiceError> {
         match self {
             Outcome::Completed(object) => Ok(object),
@@ -62,8 +68,8 @@ impl Outcome {
 
 /// Reads a 2xx. `callback` tells that a callback was asked for, whose answer stands in place of the XML.
 pub(crate) fn read(answer: &Answer, callback: bool) -> Result<Outcome, Unreadable> {
-    if ServiceError::from_xml(&answer.body).is_some() {
-        return Ok(Outcome::Refused(ServiceError::from_answer(answer)));
+    if let Some(refusal) = Outcome::refusal(answer) {
+        return Ok(refusal);
     }
     let from_body = match callback {
         true => None,

@@ -3,7 +3,7 @@
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/putobject>
 
 use super::complete::{Completed, Outcome};
-use super::{Answer, Operation, Request, ServiceError, Unreadable};
+use super::{Answer, Operation, Request, Unreadable};
 
 /// The caller adds the body.
 pub(crate) fn request<'a>(key: &'a str, headers: &'a [(String, String)]) -> Request<'a> {
@@ -13,8 +13,8 @@ pub(crate) fn request<'a>(key: &'a str, headers: &'a [(String, String)]) -> Requ
 /// Reads a 2xx. One without an ETag is not OSS's: a portal's page, perhaps.
 pub(crate) fn read(answer: &Answer) -> Result<Outcome, Unreadable> {
     // A callback that failed, whose object is stored all the same.
-    if ServiceError::from_xml(&answer.body).is_some() {
-        return Ok(Outcome::Refused(ServiceError::from_answer(answer)));
+    if let Some(refusal) = Outcome::refusal(answer) {
+        return Ok(refusal);
     }
     let etag = answer.etag();
     let no_etag = || Unreadable::new(Operation::PutObject, "has no ETag");

@@ -190,7 +190,6 @@ impl<'r, 'a> Attempt<'r, 'a> {
         let keep = match &ended {
             Ok(_) | Err(Ended::Complete(_)) => return ended,
             Err(Ended::Again(_)) => false,
-            // Of an upload that is to be abandoned nothing more is needed, but that is for the end of the run.
             Err(Ended::Failed(_)) => self.state.record.upload_id().is_some(),
         };
         match open.used_up {

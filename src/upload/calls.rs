@@ -5,6 +5,7 @@ use super::pace::Pace;
 use super::plan::Part;
 use super::progress::Progress;
 use super::source::{PartReader, ReadFailure, Source};
+use crate::checkpoint::record::Owed;
 use crate::client::Bucket;
 use crate::part::{DonePart, PartNumber};
 use crate::protocol::complete::Completed;
@@ -195,19 +196,18 @@ impl Calls<'_> {
 /// A part that was in flight may be stored after an abort, so it is repeated until ListParts finds none.
 pub(super) fn abort(
     bucket: &Bucket,
-    key: &str,
-    upload_id: &str,
+    owed: &Owed,
     headers: &[(String, String)],
     stop: &Arc<Stop>,
 ) -> bool {
-    let aborted = repeat_abort(bucket, key, upload_id, headers, stop);
+    let aborted = repeat_abort(bucket, owed, headers, stop);
     if let Err(why) = &aborted {
         log::warn!(
             target: "oss_upload::upload",
             "upload {} of {}/{} could not be aborted, its parts are billed until it is: {why}",
-            upload_id.escape_debug(),
+            owed.upload_id.escape_debug(),
             bucket.name(),
-            key.escape_debug()
+            owed.key.escape_debug()
         );
     }
     aborted.is_ok()
@@ -215,11 +215,11 @@ pub(super) fn abort(
 
 fn repeat_abort(
     bucket: &Bucket,
-    key: &str,
-    upload_id: &str,
+    owed: &Owed,
     headers: &[(String, String)],
     stop: &Arc<Stop>,
 ) -> Result<(), String> {
+    let (key, upload_id) = (&owed.key, &owed.upload_id);
     let mut left = 0;
     for _ in 0..MAX_ABORTS {
         let request = || abort::request(key, upload_id, headers);

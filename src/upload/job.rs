@@ -94,13 +94,7 @@ impl Job<'_> {
         let client = self.bucket.client();
         let here = owed.endpoint == client.endpoint().to_string();
         match client.bucket(owed.bucket.as_str()) {
-            Ok(bucket) if here => abort(
-                &bucket,
-                &owed.key,
-                &owed.upload_id,
-                &self.headers.other,
-                stop,
-            ),
+            Ok(bucket) if here => abort(&bucket, owed, &self.headers.other, stop),
             _ => {
                 log::warn!(
                     target: "oss_upload::upload",
