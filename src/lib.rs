@@ -104,8 +104,8 @@ pub use protocol::ServiceError;
 pub use retry::RetryPolicy;
 pub use sign::SignatureVersion;
 pub use upload::{
-    Control, Encryption, ObjectAcl, OnChange, Outcome, Phase, RestartReason, Snapshot,
-    StorageClass, UploadFile, Uploaded, Verify,
+    Control, Encryption, FileOutcome, FilesSnapshot, IntoUploadFile, ObjectAcl, OnChange, Outcome,
+    Phase, RestartReason, Snapshot, StorageClass, UploadFile, UploadFiles, Uploaded, Verify,
 };
 
 /// The README's code is compiled too.

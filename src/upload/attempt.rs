@@ -4,7 +4,6 @@ use super::calls::{Calls, SendFailure};
 use super::crew::{Crew, Queue};
 use super::job::Job;
 use super::outcome::RestartReason;
-use super::pace::Pace;
 use super::plan::{Part, Plan};
 use super::progress::Phase;
 use super::resume::{Decision, Found, Listed, Parts};
@@ -144,12 +143,14 @@ impl<'r, 'a> Attempt<'r, 'a> {
     fn put_watched(&mut self, part: &Part) -> Result<(Completed, u64), Ended> {
         let stop = self.job.stop();
         let sent = OnceLock::new();
+        let pace = self.crew.pace();
         let put = || {
-            let _ = sent.set(self.calls.put_object(self.source, part, &stop));
+            let _ = sent.set(self.calls.put_object(self.source, part, pace, &stop));
+            false
         };
         let (progress, observer) = (&self.job.progress, &mut self.state.observer);
         self.crew
-            .work(put, || observer(&progress.snapshot()), || stop.set());
+            .work(1, put, || observer(&progress.snapshot()), || stop.set());
         let failure = match sent.into_inner() {
             Some(Ok(stored)) => return Ok(stored),
             Some(Err(failure)) => failure,
@@ -238,7 +239,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
             calls: &self.calls,
             source: self.source,
             upload_id: &open.upload_id,
-            pace: &Pace::new(self.crew.routines()),
+            pace: self.crew.pace(),
             stop: &self.job.stop(),
             trouble: OnceLock::new(),
         };
@@ -247,7 +248,13 @@ impl<'r, 'a> Attempt<'r, 'a> {
             progress.add_done(plan.part_len(done.number));
             parts.insert(done.number, done);
         };
-        let look_on = || observer(&progress.snapshot());
+        let (crew, job, most) = (self.crew, self.job, missing.len());
+        let look_on = || {
+            if job.crew.is_none() {
+                crew.set_routines(job.routines().min(most));
+            }
+            observer(&progress.snapshot());
+        };
         let sent = sending.run(self.crew, &missing, record.journal(), look_on, recorded);
         match sent {
             Ok(()) if open.parts.len() == usize::from(plan.n_parts()) => Ok(()),
@@ -291,24 +298,27 @@ impl<'r, 'a> Attempt<'r, 'a> {
         let failed = OnceLock::new();
         let panicked = OnceLock::new();
         let read = || {
-            while let Some(part) = queue.next().filter(|_| !stop.is_set()) {
-                match source.crc64(part, &stop) {
-                    Ok(crc) => {
-                        let mut crcs = crcs.lock().unwrap_or_else(PoisonError::into_inner);
-                        crcs.insert(part.number, crc);
-                        if enough(part.number, crc) {
-                            stop.set();
-                        }
-                    }
-                    Err(error) => {
-                        let _ = failed.set(error);
+            let Some(part) = queue.next().filter(|_| !stop.is_set()) else {
+                return false;
+            };
+            match source.crc64(part, &stop) {
+                Ok(crc) => {
+                    let mut crcs = crcs.lock().unwrap_or_else(PoisonError::into_inner);
+                    crcs.insert(part.number, crc);
+                    if enough(part.number, crc) {
                         stop.set();
                     }
                 }
+                Err(error) => {
+                    let _ = failed.set(error);
+                    stop.set();
+                }
             }
+            true
         };
         let (progress, observer) = (&self.job.progress, &mut self.state.observer);
         self.crew.work(
+            parts.len(),
             read,
             || observer(&progress.snapshot()),
             || {

@@ -79,7 +79,7 @@ impl Calls<'_> {
             })
         };
         self.repeat(Operation::UploadPart, stop, || {
-            pace.attempt(stop, once, |sent| sent.as_ref().err()?.failure())
+            pace.attempt(stop, once, why)
         })
     }
 
@@ -88,16 +88,18 @@ impl Calls<'_> {
         &self,
         source: &Source,
         part: &Part,
+        pace: &Pace,
         stop: &Arc<Stop>,
     ) -> Result<(Completed, u64), SendFailure> {
-        self.repeat(Operation::PutObject, stop, || {
+        let once = || -> Result<(Completed, u64), SendFailure> {
             let request = put_object::request(self.key, &self.headers.put);
             let (answer, sent) = self.send(request, source, part, stop)?;
             let read = put_object::read(&answer).map_err(Failure::from)?;
             let object = read.object().map_err(Failure::Service)?;
             compare(sent, object.crc64)?;
             Ok((object, sent))
-        })
+        };
+        self.repeat(Operation::PutObject, stop, || pace.attempt(stop, once, why))
     }
 
     /// One attempt at a request whose body is a part. Returns the answer and the checksum of what was sent.
@@ -256,6 +258,11 @@ fn call<'r, T>(
     let operation = request().operation;
     let once = || Ok(read(&bucket.exchange(request(), stop)?)?);
     repeat(policy, operation, stop, Instant::now(), once, || {})
+}
+
+/// Why an attempt at sending failed, for those who learn from that.
+fn why<T>(sent: &Result<T, SendFailure>) -> Option<&Failure> {
+    sent.as_ref().err()?.failure()
 }
 
 /// An error that may hold a failure of a request.

@@ -1,7 +1,9 @@
 //! Ending an upload from another thread.
 
+use super::check_routines;
+use crate::error::Error;
 use crate::stop::Stop;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Cancels the uploads that were given it. Cheap to clone; clones are one control.
 ///
@@ -12,11 +14,19 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// assert!(control.is_cancelled());
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Control(Arc<Mutex<Inner>>);
+pub struct Control(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    inner: Mutex<Inner>,
+    /// Whatever is said to it counts here too.
+    leader: Option<Control>,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
     wish: Wish,
+    routines: Option<usize>,
     running: Vec<Weak<Stop>>,
 }
 
@@ -55,8 +65,25 @@ impl Control {
         self.end(Wish::Abandon);
     }
 
+    /// Lets the uploads go on with so many routines, 1 to 100, from now on: within a tenth of a second, parts on their
+    /// way being finished first. It counts in place of what the uploads were told, those that are given it later included.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Options`](crate::ErrorKind::Options) when it is none of these numbers.
+    pub fn set_routines(&self, routines: usize) -> Result<(), Error> {
+        check_routines(routines)
+            .map_err(|why| Error::options("changing the number of routines", why))?;
+        self.lock().routines = Some(routines);
+        Ok(())
+    }
+
+    pub(crate) fn routines(&self) -> Option<usize> {
+        self.lock().routines
+    }
+
     fn end(&self, wish: Wish) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         inner.wish = inner.wish.max(wish);
         for stop in inner.running.drain(..).filter_map(|stop| stop.upgrade()) {
             stop.set();
@@ -64,7 +91,20 @@ impl Control {
     }
 
     fn wish(&self) -> Wish {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).wish
+        let leader = self.0.leader.as_ref().map(Control::wish);
+        self.lock().wish.max(leader.unwrap_or_default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another control that does whatever this one is told, and may be told more.
+    pub(crate) fn follow(&self) -> Control {
+        Control(Arc::new(Shared {
+            inner: Mutex::default(),
+            leader: Some(self.clone()),
+        }))
     }
 
     /// Whether [`cancel`](Self::cancel) or [`abandon`](Self::abandon) was called.
@@ -78,7 +118,10 @@ impl Control {
 
     /// From now on, cancelling sets this flag too.
     pub(crate) fn attach(&self, stop: &Arc<Stop>) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(leader) = &self.0.leader {
+            leader.attach(stop);
+        }
+        let mut inner = self.lock();
         if inner.wish >= Wish::Cancel {
             stop.set();
         }
@@ -99,6 +142,31 @@ mod tests {
         control.clone().cancel();
         control.attach(&after);
         assert!(before.is_set() && after.is_set());
+    }
+
+    #[test]
+    fn a_follower_hears_what_its_leader_is_told_and_keeps_its_own_to_itself() {
+        let leader = Control::new();
+        let follower = leader.follow();
+        leader.set_routines(3).expect("allowed");
+        assert_eq!(follower.routines(), Some(3));
+        let (early, late) = (Arc::new(Stop::default()), Arc::new(Stop::default()));
+        follower.attach(&early);
+        leader.cancel();
+        follower.attach(&late);
+        assert!(early.is_set() && late.is_set() && follower.is_cancelled());
+
+        let leader = Control::new();
+        leader.follow().cancel();
+        assert!(!leader.is_cancelled());
+    }
+
+    #[test]
+    fn routines_are_one_to_a_hundred() {
+        for wrong in [0, 101] {
+            let error = Control::new().set_routines(wrong).expect_err("refused");
+            assert!(error.to_string().contains("1 to 100"), "{error}");
+        }
     }
 
     #[test]

@@ -1,19 +1,67 @@
-//! The routines of one upload: a thread pool of its own, with the caller's thread free to look on.
+//! The routines of uploads: a thread pool of their own, with the threads that ask for work free to look on.
 
+use super::pace::Pace;
 use crate::error::{Error, ErrorKind};
-use crossbeam_channel::{RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-/// How often the caller's thread looks on.
+/// How often the thread that asked for the work looks on.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Who works, and how many of them at the same time.
+#[derive(Debug)]
+pub(super) struct Crew {
+    pace: Arc<Pace>,
+    hands: Hands,
+}
+
+#[derive(Debug)]
+enum Hands {
+    /// Exchanged for a larger one when more routines are asked for.
+    Pool(Mutex<Arc<Pool>>),
+    /// The thread itself that asks for the work.
+    Own,
+}
 
 /// Threads that block on the network and the disk. They are not the global pool's, which would starve the host program.
 #[derive(Debug)]
-pub(super) struct Crew {
-    pool: ThreadPool,
+struct Pool {
+    threads: ThreadPool,
+    /// How many wait for a thread.
+    waiting: AtomicUsize,
+    /// A larger pool has taken its place.
+    is_superseded: AtomicBool,
+}
+
+impl Pool {
+    fn new(routines: usize) -> Result<Arc<Pool>, Error> {
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(routines)
+            .thread_name(|i| format!("oss-upload-{i}"))
+            .build()
+            .map_err(|why| {
+                let doing = format!("starting {routines} routines");
+                Error::text(ErrorKind::Internal, doing, why.to_string())
+            })?;
+        Ok(Arc::new(Pool {
+            threads,
+            waiting: AtomicUsize::new(0),
+            is_superseded: AtomicBool::new(false),
+        }))
+    }
+
+    fn is_superseded(&self) -> bool {
+        self.is_superseded.load(Ordering::Relaxed)
+    }
+
+    /// Whether who is at work should give its thread back: to others, or because there are more threads elsewhere.
+    fn wants_its_thread(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0 || self.is_superseded()
+    }
 }
 
 /// Work in the order of the file, handed out one by one to whoever asks next.
@@ -38,71 +86,192 @@ impl<'a, T> Queue<'a, T> {
 
 impl Crew {
     pub(super) fn new(routines: usize) -> Result<Crew, Error> {
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(routines)
-            .thread_name(|i| format!("oss-upload-{i}"))
-            .build();
-        let failed = |why: rayon::ThreadPoolBuildError| {
-            let doing = format!("starting {routines} routines");
-            Error::text(ErrorKind::Internal, doing, why.to_string())
-        };
         Ok(Crew {
-            pool: pool.map_err(failed)?,
+            pace: Arc::new(Pace::new(routines)),
+            hands: Hands::Pool(Mutex::new(Pool::new(routines)?)),
         })
     }
 
-    pub(super) fn routines(&self) -> usize {
-        self.pool.current_num_threads()
+    /// One of this crew, who does on its own thread what it is asked for.
+    pub(super) fn one(&self) -> Crew {
+        Crew {
+            pace: Arc::clone(&self.pace),
+            hands: Hands::Own,
+        }
     }
 
-    /// Runs `work` on every thread and returns when all are through; meanwhile the caller's thread looks on.
+    /// How many of them ask the server at the same time.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Goes on with so many. Those who are at work finish what they have begun.
+    pub(super) fn set_routines(&self, routines: usize) {
+        let Hands::Pool(pool) = &self.hands else {
+            return;
+        };
+        let mut pool = lock(pool);
+        if routines > pool.threads.current_num_threads() {
+            match Pool::new(routines) {
+                Ok(larger) => {
+                    pool.is_superseded.store(true, Ordering::Relaxed);
+                    *pool = larger;
+                }
+                Err(why) => {
+                    log::warn!(target: "oss_upload::upload", "no more routines than before: {why}");
+                    return;
+                }
+            }
+        }
+        self.pace
+            .set_routines(routines, pool.threads.current_num_threads());
+    }
+
+    /// Lets everybody do `step` again and again until it says that there is no more to do, at most so many at the same
+    /// time, and returns when all are through; meanwhile the calling thread looks on.
     ///
-    /// Whoever panics, the others finish: `panicked` is called first, so that it can tell them to hurry.
+    /// Where several ask for work at the same time, they take turns after each step. Whoever panics, the others finish:
+    /// `panicked` is called first, so that it can tell them to hurry.
     pub(super) fn work(
         &self,
-        work: impl Fn() + Sync,
+        at_most: usize,
+        step: impl Fn() -> bool + Sync,
         mut look_on: impl FnMut(),
         panicked: impl Fn() + Sync,
     ) {
-        let guarded = |act: &mut dyn FnMut()| {
-            if panic::catch_unwind(AssertUnwindSafe(act)).is_err() {
-                panicked();
-            }
+        let shift = Shift {
+            crew: self,
+            at_most,
+            step: &step,
+            panicked: &panicked,
         };
-        self.pool.in_place_scope(|scope| {
-            let (at_work, all_done) = bounded::<()>(0);
-            for _ in 0..self.routines() {
-                let (at_work, work, guarded) = (at_work.clone(), &work, &guarded);
-                scope.spawn(move |_| {
-                    guarded(&mut || work());
-                    drop(at_work);
-                });
+        match &self.hands {
+            Hands::Own => shift.guarded(&mut || while step() {}),
+            Hands::Pool(pool) => {
+                let pool = Arc::clone(&lock(pool));
+                shift.oversee(&pool, &mut Team::default(), &mut look_on);
             }
-            drop(at_work);
-            while let Err(RecvTimeoutError::Timeout) = all_done.recv_timeout(LOOK_EVERY) {
-                guarded(&mut look_on);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Work that is being done.
+#[derive(Clone, Copy)]
+struct Shift<'w> {
+    crew: &'w Crew,
+    at_most: usize,
+    step: &'w (dyn Fn() -> bool + Sync),
+    panicked: &'w (dyn Fn() + Sync),
+}
+
+/// Why somebody stopped working.
+enum Ended {
+    Through,
+    /// There may be more to do, but the thread was wanted.
+    GaveWay,
+}
+
+/// Those who are at work, or wait for a thread.
+struct Team {
+    size: usize,
+    tell: Sender<Ended>,
+    told: Receiver<Ended>,
+}
+
+impl Default for Team {
+    fn default() -> Team {
+        let (tell, told) = unbounded();
+        let size = 0;
+        Team { size, tell, told }
+    }
+}
+
+impl Shift<'_> {
+    /// Keeps as many at work as the pool has threads. When a larger one takes its place, goes on with that, while those who
+    /// are still at work here finish their step.
+    fn oversee(self, pool: &Arc<Pool>, team: &mut Team, look_on: &mut dyn FnMut()) {
+        pool.threads.in_place_scope(|scope| {
+            let begin = |team: &mut Team| {
+                team.size += 1;
+                pool.waiting.fetch_add(1, Ordering::Relaxed);
+                let (pool, tell) = (Arc::clone(pool), team.tell.clone());
+                scope.spawn(move |_| {
+                    pool.waiting.fetch_sub(1, Ordering::Relaxed);
+                    // Nobody listens any more only if the thread that looked on is gone, with all of this.
+                    let _ = tell.send(self.work_on(&pool));
+                });
+            };
+            let most = pool.threads.current_num_threads().min(self.at_most);
+            while team.size < most {
+                begin(team);
+            }
+            let mut due = Instant::now() + LOOK_EVERY;
+            while team.size > 0 {
+                if let Ok(ended) = team.told.recv_deadline(due) {
+                    team.size -= 1;
+                    // After a change of pools there may be more than this one has room for.
+                    if matches!(ended, Ended::GaveWay) && team.size < most {
+                        begin(team);
+                    }
+                }
+                if due <= Instant::now() {
+                    self.guarded(&mut *look_on);
+                    due = Instant::now() + LOOK_EVERY;
+                }
+                if pool.is_superseded()
+                    && let Hands::Pool(larger) = &self.crew.hands
+                {
+                    let larger = Arc::clone(&lock(larger));
+                    return self.oversee(&larger, team, look_on);
+                }
             }
         });
+    }
+
+    fn work_on(self, pool: &Pool) -> Ended {
+        let _at_work = self.crew.pace.join();
+        let mut ended = Ended::Through;
+        self.guarded(&mut || {
+            while (self.step)() {
+                if pool.wants_its_thread() {
+                    ended = Ended::GaveWay;
+                    return;
+                }
+            }
+        });
+        ended
+    }
+
+    fn guarded(self, act: &mut dyn FnMut()) {
+        if panic::catch_unwind(AssertUnwindSafe(act)).is_err() {
+            (self.panicked)();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicBool;
+    use crate::stop::Stop;
+    use std::sync::Barrier;
+    use std::thread;
 
     #[test]
     fn every_piece_of_work_is_done_once() {
         let work: Vec<usize> = (0..1000).collect();
         let (queue, sum) = (Queue::new(&work), AtomicUsize::new(0));
-        let each = || {
-            while let Some(n) = queue.next() {
-                sum.fetch_add(*n, Ordering::Relaxed);
-            }
+        let step = || {
+            let next = queue.next();
+            sum.fetch_add(next.copied().unwrap_or(0), Ordering::Relaxed);
+            next.is_some()
         };
         Crew::new(4)
             .expect("threads")
-            .work(each, || {}, || panic!("nobody panicked"));
+            .work(4, step, || {}, || panic!("nobody panicked"));
         assert_eq!(sum.into_inner(), 499_500);
     }
 
@@ -113,10 +282,90 @@ mod tests {
         let work = || {
             assert_ne!(turn.fetch_add(1, Ordering::SeqCst), 0, "on purpose");
             finished.fetch_add(1, Ordering::SeqCst);
+            false
         };
         let note = || noticed.store(true, Ordering::SeqCst);
-        Crew::new(3).expect("threads").work(work, || {}, note);
+        Crew::new(3).expect("threads").work(3, work, || {}, note);
         assert!(noticed.into_inner());
         assert_eq!(finished.into_inner(), 2);
+    }
+
+    /// Does `step` until it is told that `n` steps are done by all together.
+    fn steps(n: usize, done: &AtomicUsize, each: impl Fn() + Sync) -> impl Fn() -> bool + Sync {
+        move || {
+            let is_more = done.fetch_add(1, Ordering::SeqCst) < n;
+            if is_more {
+                each();
+            }
+            is_more
+        }
+    }
+
+    #[test]
+    fn work_that_comes_later_does_not_wait_until_earlier_work_is_through() {
+        let crew = Crew::new(2).expect("threads");
+        let (begun, later) = (AtomicUsize::new(0), AtomicBool::new(false));
+        // It would go on for ever if it kept its threads.
+        let endless = || {
+            begun.fetch_add(1, Ordering::SeqCst);
+            thread::yield_now();
+            !later.load(Ordering::SeqCst)
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| crew.work(2, &endless, || {}, || panic!("nobody panicked")));
+            while begun.load(Ordering::SeqCst) == 0 {
+                thread::yield_now();
+            }
+            let once = || {
+                later.store(true, Ordering::SeqCst);
+                false
+            };
+            crew.work(1, once, || {}, || panic!("nobody panicked"));
+        });
+        assert!(later.into_inner());
+    }
+
+    #[test]
+    fn more_routines_are_there_at_once_and_fewer_wait_for_their_turn() {
+        let crew = Crew::new(1).expect("threads");
+        let (inside, done) = (Barrier::new(3), AtomicUsize::new(0));
+        // Three must be inside at the same time: with one thread, or two, nobody would ever come out.
+        let step = steps(3, &done, || {
+            inside.wait();
+        });
+        crew.work(
+            3,
+            step,
+            || crew.set_routines(3),
+            || panic!("nobody panicked"),
+        );
+        crew.set_routines(2);
+        let stop = Stop::default();
+        let (at_once, most, done) = (
+            AtomicUsize::new(0),
+            AtomicUsize::new(0),
+            AtomicUsize::new(0),
+        );
+        let step = steps(200, &done, || {
+            let attempt = || {
+                most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                thread::yield_now();
+                at_once.fetch_sub(1, Ordering::SeqCst);
+            };
+            crew.pace().attempt(&stop, attempt, |()| None);
+        });
+        crew.work(3, step, || {}, || panic!("nobody panicked"));
+        assert_eq!(most.into_inner(), 2);
+    }
+
+    #[test]
+    fn one_of_a_crew_works_on_the_thread_that_asks() {
+        let crew = Crew::new(2).expect("threads");
+        let here = thread::current().id();
+        let done = AtomicUsize::new(0);
+        let step = steps(3, &done, || assert_eq!(thread::current().id(), here));
+        crew.one()
+            .work(2, step, || {}, || panic!("nobody panicked"));
+        assert_eq!(done.into_inner(), 4);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::calls::{Calls, abort};
 use super::control::Control;
+use super::crew::Crew;
 use super::options::ObjectHeaders;
 use super::plan::Plan;
 use super::progress::Progress;
@@ -33,11 +34,13 @@ pub(super) struct Job<'a> {
     pub(super) path: PathBuf,
     pub(super) part_size: Option<u64>,
     pub(super) routines: usize,
+    /// That of a call with many files; else each attempt has its own.
+    pub(super) crew: Option<&'a Crew>,
     pub(super) headers: ObjectHeaders,
     pub(super) verify: Verify,
     pub(super) on_change: OnChange,
     pub(super) control: Control,
-    pub(super) progress: Progress,
+    pub(super) progress: Arc<Progress>,
     pub(super) started: Instant,
 }
 
@@ -46,6 +49,11 @@ impl Job<'_> {
     pub(super) fn plan(&self, source: &Source) -> Result<Plan, Error> {
         Plan::new(source.identity().len, self.part_size)
             .map_err(|why| self.error(ErrorKind::Options, why))
+    }
+
+    /// How many routines there are to be by now.
+    pub(super) fn routines(&self) -> usize {
+        self.control.routines().unwrap_or(self.routines)
     }
 
     pub(super) fn calls(&self) -> Calls<'_> {

@@ -7,6 +7,7 @@ mod control;
 mod crew;
 #[cfg(all(test, feature = "local-server"))]
 mod disk_faults;
+mod files;
 mod job;
 mod object;
 pub(crate) mod options;
@@ -20,25 +21,40 @@ mod resuming;
 mod run;
 mod sending;
 mod source;
+mod tally;
 
 pub use control::Control;
+pub use files::{FileOutcome, IntoUploadFile, UploadFiles};
 pub use object::{Encryption, ObjectAcl, StorageClass};
 pub use outcome::{Outcome, RestartReason, Uploaded};
 pub use progress::{Phase, Snapshot};
+pub use tally::FilesSnapshot;
 
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint::file::{CheckpointFile, Disk, OpenError};
 use crate::client::Bucket;
 use crate::endpoint;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::protocol::META_PREFIX;
 use options::ObjectHeaders;
+use run::Among;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// How many routines one upload may have.
 const ROUTINES: RangeInclusive<usize> = 1..=100;
+
+fn check_routines(routines: usize) -> Result<(), String> {
+    match ROUTINES.contains(&routines) {
+        true => Ok(()),
+        false => Err(format!(
+            "an upload has {} to {} routines, not {routines}",
+            ROUTINES.start(),
+            ROUTINES.end()
+        )),
+    }
+}
 
 /// How finished parts are known to be those of the file as it is, when an upload is resumed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,14 +105,14 @@ pub struct UploadFile<'a> {
     key: String,
     path: PathBuf,
     part_size: Option<u64>,
-    routines: usize,
+    routines: Option<usize>,
     checkpoint: Option<Checkpoint>,
     headers: Vec<(String, String)>,
     tags: Vec<(String, String)>,
     verify: Verify,
     on_change: OnChange,
-    control: Control,
-    observer: Observer<'a>,
+    control: Option<Control>,
+    observer: Option<Observer<'a>>,
     /// Opens and locks the checkpoint: the seam for tests that let a disk fail.
     open_disk: OpenDisk<'a>,
 }
@@ -117,14 +133,14 @@ impl Bucket {
             key: object_key.into(),
             path: file_path.into(),
             part_size: None,
-            routines: 1,
+            routines: None,
             checkpoint: None,
             headers: vec![],
             tags: vec![],
             verify: Verify::default(),
             on_change: OnChange::default(),
-            control: Control::new(),
-            observer: Box::new(|_| {}),
+            control: None,
+            observer: None,
             open_disk: Box::new(|path| Ok(Box::new(CheckpointFile::open(path)?))),
         }
     }
@@ -143,7 +159,7 @@ impl<'a> UploadFile<'a> {
     /// Sets how many parts are sent at the same time, each by a thread with a connection of its own: 1 to 100.
     /// Default: 1.
     pub fn routines(mut self, routines: usize) -> Self {
-        self.routines = routines;
+        self.routines = Some(routines);
         self
     }
 
@@ -183,7 +199,7 @@ impl<'a> UploadFile<'a> {
 
     /// Gives the upload to a control, to cancel or abandon it from another thread.
     pub fn control(mut self, control: &Control) -> Self {
-        self.control = control.clone();
+        self.control = Some(control.clone());
         self
     }
 
@@ -191,7 +207,7 @@ impl<'a> UploadFile<'a> {
     /// that called [`run`](Self::run). A slow observer delays itself only. Should it panic, the upload ends with
     /// [`ErrorKind::Internal`](crate::ErrorKind::Internal).
     pub fn on_progress(mut self, observer: impl FnMut(&Snapshot) + Send + 'a) -> Self {
-        self.observer = Box::new(observer);
+        self.observer = Some(Box::new(observer));
         self
     }
 
@@ -210,30 +226,42 @@ impl<'a> UploadFile<'a> {
     /// An older object of the same key stays as it was until the new one is complete.
     pub fn run(self) -> Result<Uploaded, Error> {
         let headers = self.check()?;
-        run::run(self, headers)
+        run::run(self, headers, None)
     }
 
-    /// What can be known to be wrong before any file is opened.
-    fn check(&self) -> Result<ObjectHeaders, Error> {
+    /// Uploads the file as one of many, which must not say for itself what is said of all of them.
+    fn run_among(self, among: Among<'a>) -> Result<Uploaded, Error> {
+        let its_own = [
+            ("routines", self.routines.is_some()),
+            ("control", self.control.is_some()),
+            ("on_progress", self.observer.is_some()),
+        ];
+        if let Some((name, _)) = its_own.into_iter().find(|(_, is_own)| *is_own) {
+            let why = format!("`{name}` of a file among many is to be set for all of them");
+            return Err(self.error(ErrorKind::Options, why));
+        }
+        let headers = self.check()?;
+        run::run(self, headers, Some(among))
+    }
+
+    fn error(&self, kind: ErrorKind, why: impl Into<String>) -> Error {
         let (path, bucket, key) = (
             self.path.display(),
             self.bucket.name(),
             self.key.escape_debug(),
         );
         let doing = format!("uploading `{path}` to oss://{bucket}/{key}");
-        let refuse = |why: String| Error::options(doing.clone(), why);
+        Error::text(kind, doing, why)
+    }
+
+    /// What can be known to be wrong before any file is opened.
+    fn check(&self) -> Result<ObjectHeaders, Error> {
+        let refuse = |why: String| self.error(ErrorKind::Options, why);
         endpoint::check_key(&self.key).map_err(refuse)?;
         if let Some(size) = self.part_size {
             plan::check_part_size(size).map_err(refuse)?;
         }
-        if !ROUTINES.contains(&self.routines) {
-            return Err(refuse(format!(
-                "an upload has {} to {} routines, not {}",
-                ROUTINES.start(),
-                ROUTINES.end(),
-                self.routines
-            )));
-        }
+        check_routines(self.routines.unwrap_or(1)).map_err(refuse)?;
         ObjectHeaders::new(&self.headers, &self.tags).map_err(refuse)
     }
 }

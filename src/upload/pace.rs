@@ -28,6 +28,8 @@ struct Limit {
     went_well: usize,
     /// Failures in a row, over all parts: the budget that they share.
     failures: usize,
+    /// There are more threads than routines asked for.
+    is_overstaffed: bool,
 }
 
 impl Limit {
@@ -38,7 +40,24 @@ impl Limit {
             halvings: 0,
             went_well: 0,
             failures: 0,
+            is_overstaffed: false,
         }
+    }
+
+    /// From now on so many are asked for, of so many threads. `false` when that is no change.
+    fn set_routines(&mut self, routines: usize, threads: usize) -> bool {
+        let is_overstaffed = routines < threads;
+        if (self.routines, self.is_overstaffed) == (routines, is_overstaffed) {
+            return false;
+        }
+        let is_throttled = self.allowed < self.routines;
+        self.allowed = match is_throttled {
+            true => self.allowed.min(routines),
+            false => routines,
+        };
+        self.routines = routines;
+        self.is_overstaffed = is_overstaffed;
+        true
     }
 
     fn at_work(&self) -> usize {
@@ -69,7 +88,7 @@ impl Limit {
 
     /// Whether there is nothing to keep an eye on.
     fn is_free(&self) -> bool {
-        self.failures == 0 && self.allowed == self.routines
+        self.failures == 0 && self.allowed == self.routines && !self.is_overstaffed
     }
 }
 
@@ -110,6 +129,14 @@ impl Pace {
             changed: Condvar::new(),
             is_free: AtomicBool::new(true),
             halvings: AtomicU64::new(0),
+        }
+    }
+
+    /// Lets so many ask at the same time from now on, of so many threads that there are.
+    pub(super) fn set_routines(&self, routines: usize, threads: usize) {
+        let mut inner = self.lock();
+        if inner.limit.set_routines(routines, threads) {
+            self.settle(inner);
         }
     }
 
@@ -169,6 +196,11 @@ impl Pace {
                 "{now} of {} routines go on", inner.limit.routines
             );
         }
+        self.settle(inner);
+    }
+
+    /// Makes a change known to those who wait, and to those who do not look.
+    fn settle(&self, inner: MutexGuard<'_, Inner>) {
         self.halvings.store(inner.limit.halvings, Ordering::Relaxed);
         self.is_free.store(inner.limit.is_free(), Ordering::Relaxed);
         self.changed.notify_all();
@@ -226,6 +258,22 @@ mod tests {
         assert_eq!(limit.at_work(), 1);
         limit.succeeded();
         assert_eq!(limit.at_work(), 4, "the others are back at once");
+    }
+
+    #[test]
+    fn another_number_of_routines_counts_at_once_and_throttling_stays_what_it_was() {
+        let mut limit = Limit::new(8);
+        limit.set_routines(3, 8);
+        assert_eq!(limit.at_work(), 3);
+        assert!(!limit.is_free(), "five threads have to wait");
+        limit.set_routines(8, 8);
+        assert_eq!(limit.at_work(), 8);
+        assert!(limit.is_free());
+        limit.failed(true, 0);
+        limit.set_routines(16, 16);
+        assert_eq!(limit.at_work(), 4, "no way round throttling");
+        limit.set_routines(2, 16);
+        assert_eq!(limit.at_work(), 2);
     }
 
     /// Two routines, of which each makes an attempt whenever it is told how that ends.

@@ -1,6 +1,7 @@
 //! One call of `run`: attempts until the object is complete, and what is left behind when it is not.
 
 use super::attempt::{Attempt, Ended, Object};
+use super::control::Control;
 use super::crew::Crew;
 use super::job::Job;
 use super::options::ObjectHeaders;
@@ -14,7 +15,8 @@ use crate::checkpoint::record::{Header, Owed};
 use crate::error::{Error, ErrorKind};
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
-use std::path;
+use std::path::{self, Path};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// How often one call starts again from scratch.
@@ -31,9 +33,20 @@ pub(super) struct State<'a> {
     pub(super) observer: Observer<'a>,
 }
 
+/// What an upload shares with others of the same call.
+pub(super) struct Among<'m> {
+    pub(super) crew: &'m Crew,
+    pub(super) control: &'m Control,
+    pub(super) progress: Arc<Progress>,
+}
+
 /// Uploads the file.
-pub(super) fn run(upload: UploadFile<'_>, headers: ObjectHeaders) -> Result<Uploaded, Error> {
-    let (job, mut state, source) = prepare(upload, headers)?;
+pub(super) fn run<'a>(
+    upload: UploadFile<'a>,
+    headers: ObjectHeaders,
+    among: Option<Among<'a>>,
+) -> Result<Uploaded, Error> {
+    let (job, mut state, source) = prepare(upload, headers, among)?;
     let ended = attempts(&job, &mut state, source);
     if ended.is_ok() || job.control.is_abandoned() {
         state.clear(&job, ended.is_ok());
@@ -52,10 +65,15 @@ pub(super) fn run(upload: UploadFile<'_>, headers: ObjectHeaders) -> Result<Uplo
 }
 
 /// Opens the file and the checkpoint, so that what is wrong with them is known before the first request.
-fn prepare(
-    upload: UploadFile<'_>,
+fn prepare<'a>(
+    upload: UploadFile<'a>,
     headers: ObjectHeaders,
-) -> Result<(Job<'_>, State<'_>, Source), Error> {
+    among: Option<Among<'a>>,
+) -> Result<(Job<'a>, State<'a>, Source), Error> {
+    let (crew, control, progress) = match among {
+        None => (None, upload.control.unwrap_or_default(), Arc::default()),
+        Some(among) => (Some(among.crew), among.control.clone(), among.progress),
+    };
     let path = path::absolute(&upload.path)
         .map_err(|error| Error::io(ErrorKind::Source, "finding", &upload.path, error))?;
     let job = Job {
@@ -63,31 +81,34 @@ fn prepare(
         key: upload.key,
         path,
         part_size: upload.part_size,
-        routines: upload.routines,
+        routines: upload.routines.unwrap_or(1),
+        crew,
         headers,
         verify: upload.verify,
         on_change: upload.on_change,
-        control: upload.control,
-        progress: Progress::default(),
+        control,
+        progress,
         started: Instant::now(),
     };
     let source = Source::open(&job.path)?;
-    job.plan(&source)?;
-    let (record, mut found) = match upload.checkpoint {
+    let plan = job.plan(&source)?;
+    let checkpoint = upload.checkpoint.map(|checkpoint| {
+        let endpoint = job.bucket.client().endpoint();
+        let target = format!("{endpoint}/{}/{}", job.bucket.name(), job.key);
+        checkpoint.path(&job.path, &target)
+    });
+    // Of many short files each would cost more for its empty record than for itself.
+    let is_idle = |path: &Path| job.crew.is_some() && plan.n_parts() == 1 && !path.exists();
+    let (record, mut found) = match checkpoint.filter(|path| !is_idle(path)) {
         None => (RunRecord::none(), Found::default()),
-        Some(checkpoint) => {
-            let endpoint = job.bucket.client().endpoint();
-            let target = format!("{endpoint}/{}/{}", job.bucket.name(), job.key);
-            let path = checkpoint.path(&job.path, &target);
-            RunRecord::open((upload.open_disk)(&path), &path, &job.path)?
-        }
+        Some(path) => RunRecord::open((upload.open_disk)(&path), &path, &job.path)?,
     };
     let state = State {
         record,
         owed: mem::take(&mut found.owed),
         found,
         restarts: vec![],
-        observer: upload.observer,
+        observer: upload.observer.unwrap_or_else(|| Box::new(|_| {})),
     };
     Ok((job, state, source))
 }
@@ -127,8 +148,15 @@ fn attempt(job: &Job<'_>, state: &mut State<'_>, source: &Source) -> Result<Obje
     let plan = job.plan(source)?;
     job.progress.begin(plan.file_len(), plan.n_parts());
     state.show(job)?;
-    let crew = Crew::new(job.routines.min(plan.n_parts().into()))?;
-    Attempt::new(job, state, source, &plan, &crew).run()
+    let own;
+    let crew = match job.crew {
+        Some(crew) => crew,
+        None => {
+            own = Crew::new(job.routines().min(plan.n_parts().into()))?;
+            &own
+        }
+    };
+    Attempt::new(job, state, source, &plan, crew).run()
 }
 
 impl State<'_> {

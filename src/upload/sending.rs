@@ -73,7 +73,8 @@ impl<'a> Sending<'a> {
                 Err(error) => return self.report(Trouble::NoThread(error)),
             };
             let panicked = || self.report(Trouble::Panicked);
-            crew.work(|| self.work(&queue, &sender), look_on, panicked);
+            let step = || self.send_next(&queue, &sender);
+            crew.work(missing.len(), step, look_on, panicked);
             // The writer ends when nobody is left who could send it anything.
             drop(sender);
             match writer.join() {
@@ -88,20 +89,24 @@ impl<'a> Sending<'a> {
         }
     }
 
-    fn work(&self, queue: &Queue<'_, Part>, recorder: &Sender<DonePart>) {
-        let _at_work = self.pace.join();
-        while !self.stop.is_set() {
-            let Some(part) = queue.next() else { return };
-            match self.send(part) {
-                // The writer is gone because it failed; it says why.
-                Ok(done) => {
-                    if recorder.send(done).is_err() {
-                        self.stop.set();
-                    }
-                }
-                Err(trouble) => self.report(trouble),
-            }
+    /// Sends the next part; `false` when there is none, or no use in it.
+    fn send_next(&self, queue: &Queue<'_, Part>, recorder: &Sender<DonePart>) -> bool {
+        if self.stop.is_set() {
+            return false;
         }
+        let Some(part) = queue.next() else {
+            return false;
+        };
+        match self.send(part) {
+            // The writer is gone because it failed; it says why.
+            Ok(done) => {
+                if recorder.send(done).is_err() {
+                    self.stop.set();
+                }
+            }
+            Err(trouble) => self.report(trouble),
+        }
+        true
     }
 
     fn send(&self, part: &Part) -> Result<DonePart, Trouble> {
