@@ -17,6 +17,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Crew {
     pace: Arc<Pace>,
     hands: Hands,
+    /// How many ask for work at the same time.
+    shifts: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -89,6 +91,7 @@ impl Crew {
         Ok(Crew {
             pace: Arc::new(Pace::new(routines)),
             hands: Hands::Pool(Mutex::new(Pool::new(routines)?)),
+            shifts: AtomicUsize::new(0),
         })
     }
 
@@ -97,6 +100,7 @@ impl Crew {
         Crew {
             pace: Arc::clone(&self.pace),
             hands: Hands::Own,
+            shifts: AtomicUsize::new(0),
         }
     }
 
@@ -149,7 +153,9 @@ impl Crew {
             Hands::Own => shift.guarded(&mut || while step() {}),
             Hands::Pool(pool) => {
                 let pool = Arc::clone(&lock(pool));
+                self.shifts.fetch_add(1, Ordering::Relaxed);
                 shift.oversee(&pool, &mut Team::default(), &mut look_on);
+                self.shifts.fetch_sub(1, Ordering::Relaxed);
             }
         }
     }
@@ -178,6 +184,8 @@ enum Ended {
 /// Those who are at work, or wait for a thread.
 struct Team {
     size: usize,
+    /// One of them found nothing more to do.
+    is_through: bool,
     tell: Sender<Ended>,
     told: Receiver<Ended>,
 }
@@ -185,8 +193,12 @@ struct Team {
 impl Default for Team {
     fn default() -> Team {
         let (tell, told) = unbounded();
-        let size = 0;
-        Team { size, tell, told }
+        Team {
+            size: 0,
+            is_through: false,
+            tell,
+            told,
+        }
     }
 }
 
@@ -205,18 +217,17 @@ impl Shift<'_> {
                     let _ = tell.send(self.work_on(&pool));
                 });
             };
-            let most = pool.threads.current_num_threads().min(self.at_most);
-            while team.size < most {
-                begin(team);
-            }
+            let top_up = |team: &mut Team| {
+                while !team.is_through && team.size < self.wanted(pool) {
+                    begin(team);
+                }
+            };
+            top_up(team);
             let mut due = Instant::now() + LOOK_EVERY;
             while team.size > 0 {
                 if let Ok(ended) = team.told.recv_deadline(due) {
                     team.size -= 1;
-                    // After a change of pools there may be more than this one has room for.
-                    if matches!(ended, Ended::GaveWay) && team.size < most {
-                        begin(team);
-                    }
+                    team.is_through |= matches!(ended, Ended::Through);
                 }
                 if due <= Instant::now() {
                     self.guarded(&mut *look_on);
@@ -228,8 +239,16 @@ impl Shift<'_> {
                     let larger = Arc::clone(&lock(larger));
                     return self.oversee(&larger, team, look_on);
                 }
+                top_up(team);
             }
         });
+    }
+
+    /// One a thread. Where others ask for work too, one more is in line already when a thread is given back, so that
+    /// nobody loses their turn for having to be fetched.
+    fn wanted(&self, pool: &Pool) -> usize {
+        let spare = usize::from(self.crew.shifts.load(Ordering::Relaxed) > 1);
+        (pool.threads.current_num_threads() + spare).min(self.at_most)
     }
 
     fn work_on(self, pool: &Pool) -> Ended {
@@ -306,13 +325,13 @@ mod tests {
         let crew = Crew::new(2).expect("threads");
         let (begun, later) = (AtomicUsize::new(0), AtomicBool::new(false));
         // It would go on for ever if it kept its threads.
-        let endless = || {
+        let endless = &|| {
             begun.fetch_add(1, Ordering::SeqCst);
             thread::yield_now();
             !later.load(Ordering::SeqCst)
         };
         thread::scope(|scope| {
-            scope.spawn(|| crew.work(2, &endless, || {}, || panic!("nobody panicked")));
+            scope.spawn(|| crew.work(2, endless, || {}, || panic!("nobody panicked")));
             while begun.load(Ordering::SeqCst) == 0 {
                 thread::yield_now();
             }
