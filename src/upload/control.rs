@@ -79,7 +79,8 @@ impl Control {
     }
 
     pub(crate) fn routines(&self) -> Option<usize> {
-        self.lock().routines
+        let own = self.lock().routines;
+        own.or_else(|| self.0.leader.as_ref()?.routines())
     }
 
     fn end(&self, wish: Wish) {

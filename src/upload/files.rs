@@ -88,9 +88,11 @@ pub struct UploadFiles<'a> {
     checkpoints: Option<PathBuf>,
     control: Control,
     stop_at_first_error: bool,
-    on_progress: Box<dyn FnMut(&FilesSnapshot) + 'a>,
-    on_outcome: Box<dyn FnMut(&FileOutcome) + 'a>,
+    on_progress: Callback<'a, FilesSnapshot>,
+    on_outcome: Callback<'a, FileOutcome>,
 }
+
+type Callback<'a, T> = Box<dyn FnMut(&T) + 'a>;
 
 impl Bucket {
     /// Starts an upload of many files, which share routines, connections, control and progress. Nothing happens until
@@ -187,20 +189,24 @@ impl<'a> UploadFiles<'a> {
             tally: Tally::default(),
         };
         thread::scope(|scope| {
-            let (outcomes, through) = unbounded();
+            let (tell, told) = unbounded();
             let ends = Ends {
                 line: &line,
                 short: short.0,
                 long: long.0,
             };
-            let mut feed = Feed {
+            let feed = Feed {
                 scope,
                 line: &line,
-                outcomes,
+                stop_at_first_error: self.stop_at_first_error,
+                on_progress: Some(self.on_progress),
+                on_outcome: Some(self.on_outcome),
+                outcomes: vec![],
+                n_in_line: 0,
+                tell,
                 n_looking_after: 0,
             };
-            feed.begin()?;
-            Ok(feed.run(self, ends, &through))
+            feed.run(self.files, ends, &told)
         })
     }
 }
@@ -334,12 +340,64 @@ impl<'a> Ends<'_, 'a> {
 struct Feed<'scope, 'env, 'l, 'a> {
     scope: &'scope Scope<'scope, 'env>,
     line: &'env Line<'l, 'a>,
-    outcomes: Outcomes,
+    stop_at_first_error: bool,
+    /// `None` once they panicked.
+    on_progress: Option<Callback<'a, FilesSnapshot>>,
+    on_outcome: Option<Callback<'a, FileOutcome>>,
+    /// Of the files taken so far.
+    outcomes: Vec<Option<FileOutcome>>,
+    n_in_line: usize,
+    /// For those who look after files.
+    tell: Outcomes,
     /// Threads that look after files of several parts.
     n_looking_after: usize,
 }
 
 impl<'l, 'a> Feed<'_, '_, 'l, 'a> {
+    fn run(
+        mut self,
+        mut files: impl Iterator<Item = UploadFile<'a>>,
+        ends: Ends<'_, 'a>,
+        told: &Receiver<(usize, FileOutcome)>,
+    ) -> Result<Vec<FileOutcome>, Error> {
+        self.begin()?;
+        let mut ends = Some(ends);
+        let mut panicked = None;
+        let mut due = Instant::now() + LOOK_EVERY;
+        while ends.is_some() || self.n_in_line > 0 {
+            let told = match &ends {
+                Some(open) if self.n_in_line < LOOK_AHEAD => {
+                    match panic::catch_unwind(AssertUnwindSafe(|| files.next())) {
+                        Ok(Some(upload)) if !self.line.control.is_cancelled() => {
+                            self.put_in_line(upload, open);
+                        }
+                        Ok(_) => ends = None,
+                        Err(why) => {
+                            self.line.control.cancel();
+                            panicked = Some(why);
+                            ends = None;
+                        }
+                    }
+                    told.try_recv().ok()
+                }
+                _ => told.recv_deadline(due).ok(),
+            };
+            if let Some((index, outcome)) = told {
+                self.collect(index, outcome);
+            }
+            if due <= Instant::now() {
+                self.look_on();
+                due = Instant::now() + LOOK_EVERY;
+            }
+        }
+        self.look_on();
+        match panicked {
+            // It is the caller's own, on the caller's own thread.
+            Some(why) => panic::resume_unwind(why),
+            None => Ok(self.outcomes.into_iter().flatten().collect()),
+        }
+    }
+
     /// Begins with one thread for either kind of file.
     fn begin(&mut self) -> Result<(), Error> {
         self.spawn(Line::look_after_short)
@@ -347,86 +405,26 @@ impl<'l, 'a> Feed<'_, '_, 'l, 'a> {
             .map_err(|why| Error::text(ErrorKind::Internal, "uploading files", why.to_string()))
     }
 
+    fn spawn(&self, look_after: fn(&Line<'l, 'a>, &Outcomes)) -> io::Result<()> {
+        let (line, tell) = (self.line, self.tell.clone());
+        let thread = thread::Builder::new().name("oss-upload-files".to_owned());
+        let spawned = thread.spawn_scoped(self.scope, move || look_after(line, &tell));
+        spawned.map(drop)
+    }
+
     fn look_after_one_more(&mut self) -> io::Result<()> {
         self.n_looking_after += 1;
         self.spawn(Line::look_after_long)
     }
 
-    fn spawn(&self, look_after: fn(&Line<'l, 'a>, &Outcomes)) -> io::Result<()> {
-        let (line, outcomes) = (self.line, self.outcomes.clone());
-        let thread = thread::Builder::new().name("oss-upload-files".to_owned());
-        let spawned = thread.spawn_scoped(self.scope, move || look_after(line, &outcomes));
-        spawned.map(drop)
-    }
-
-    fn run(
-        &mut self,
-        call: UploadFiles<'a>,
-        ends: Ends<'_, 'a>,
-        through: &Receiver<(usize, FileOutcome)>,
-    ) -> Vec<FileOutcome> {
-        let UploadFiles {
-            files,
-            stop_at_first_error,
-            mut on_progress,
-            mut on_outcome,
-            ..
-        } = call;
-        let mut source = Some((files, ends));
-        let mut iterator_panicked = None;
-        let mut outcomes: Vec<Option<FileOutcome>> = vec![];
-        let mut n_in_line = 0;
-        let mut due = Instant::now() + LOOK_EVERY;
-        while source.is_some() || n_in_line > 0 {
-            let ready = match &mut source {
-                Some((files, ends)) if n_in_line < LOOK_AHEAD => {
-                    match panic::catch_unwind(AssertUnwindSafe(|| files.next())) {
-                        Ok(Some(upload)) if !self.line.control.is_cancelled() => {
-                            let index = outcomes.len();
-                            outcomes.push(None);
-                            n_in_line += 1;
-                            ends.put(Numbered { index, upload });
-                            self.look_after_all();
-                        }
-                        Ok(_) => source = None,
-                        Err(panicked) => {
-                            self.line.control.cancel();
-                            source = None;
-                            iterator_panicked = Some(panicked);
-                        }
-                    }
-                    through.try_recv().ok()
-                }
-                _ => through.recv_deadline(due).ok(),
-            };
-            if let Some((index, outcome)) = ready {
-                n_in_line -= 1;
-                if stop_at_first_error && outcome.result.is_err() {
-                    self.line.control.cancel();
-                }
-                self.guarded(|| on_outcome(&outcome));
-                outcomes[index] = Some(outcome);
-            }
-            if due <= Instant::now() {
-                self.look_on(&mut on_progress);
-                due = Instant::now() + LOOK_EVERY;
-            }
-        }
-        self.look_on(&mut on_progress);
-        if let Some(panicked) = iterator_panicked {
-            panic::resume_unwind(panicked);
-        }
-        outcomes.into_iter().flatten().collect()
-    }
-
-    /// Every long file under way has somebody who looks after it, up to one a routine.
-    fn look_after_all(&mut self) {
-        let wanted = self
-            .line
-            .n_long
-            .load(Ordering::Relaxed)
-            .min(self.line.routines());
-        if self.n_looking_after < wanted
+    fn put_in_line(&mut self, upload: UploadFile<'a>, ends: &Ends<'_, 'a>) {
+        let index = self.outcomes.len();
+        self.outcomes.push(None);
+        self.n_in_line += 1;
+        ends.put(Numbered { index, upload });
+        // Every long file under way has somebody who looks after it, up to one a routine.
+        let n_long = self.line.n_long.load(Ordering::Relaxed);
+        if self.n_looking_after < n_long.min(self.line.routines())
             && let Err(why) = self.look_after_one_more()
         {
             // Those who are there take the files in turn.
@@ -434,15 +432,27 @@ impl<'l, 'a> Feed<'_, '_, 'l, 'a> {
         }
     }
 
-    fn look_on(&self, observer: &mut dyn FnMut(&FilesSnapshot)) {
-        self.line.crew.set_routines(self.line.routines());
-        let snapshot = self.line.tally.snapshot();
-        self.guarded(|| observer(&snapshot));
-    }
-
-    fn guarded(&self, tell: impl FnOnce()) {
-        if panic::catch_unwind(AssertUnwindSafe(tell)).is_err() {
+    fn collect(&mut self, index: usize, outcome: FileOutcome) {
+        self.n_in_line -= 1;
+        if self.stop_at_first_error && outcome.result.is_err() {
             self.line.control.cancel();
         }
+        call(&mut self.on_outcome, &outcome, self.line.control);
+        self.outcomes[index] = Some(outcome);
+    }
+
+    fn look_on(&mut self) {
+        self.line.crew.set_routines(self.line.routines());
+        let snapshot = self.line.tally.snapshot();
+        call(&mut self.on_progress, &snapshot, self.line.control);
+    }
+}
+
+/// Whoever panics ends the uploads, and is not called again.
+fn call<T>(callback: &mut Option<Callback<'_, T>>, what: &T, control: &Control) {
+    let Some(act) = callback else { return };
+    if panic::catch_unwind(AssertUnwindSafe(|| act(what))).is_err() {
+        control.cancel();
+        *callback = None;
     }
 }

@@ -2,6 +2,7 @@
 
 mod defects;
 mod examples;
+mod files;
 mod matrix;
 mod network;
 mod options;
