@@ -52,6 +52,9 @@
 //! buffer of 144 KiB for each connection, whatever the part size. Bytes go from the page cache into that buffer and from
 //! there into the socket. There is no async runtime.
 //!
+//! [Many files in one call](Bucket::upload_files) have one pool together. Beside it there is a thread for all files of one part,
+//! and two for each longer file under way, of which there are at most as many as routines.
+//!
 //! # Logs
 //!
 //! By the crate `log`, under these targets. None of them ever holds a secret, a token or a signature.
