@@ -171,7 +171,7 @@ impl Error {
 }
 
 /// Keeps a text in one line, whatever paths, names and other people's errors have in them.
-struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
+pub(crate) struct OneLine<'a, 'b>(pub(crate) &'a mut fmt::Formatter<'b>);
 
 impl fmt::Write for OneLine<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {

@@ -46,6 +46,10 @@
 //! when the answer to InitiateMultipartUpload is lost, the repeated one leaves an upload without parts behind, which a
 //! lifecycle rule of the bucket ends.
 //!
+//! # Looking on, and cleaning up
+//!
+//! - [`UploadFile::plan`] says what a run would do, [`Checkpoint::inspect`] what a checkpoint tells of; both change nothing.
+//!
 //! # Memory and threads
 //!
 //! An upload has a pool of as many threads as [routines](UploadFile::routines), a thread that writes the checkpoint, and a
@@ -106,6 +110,10 @@ pub use error::{Error, ErrorKind};
 pub use protocol::ServiceError;
 pub use retry::RetryPolicy;
 pub use sign::SignatureVersion;
+pub use upload::{
+    CheckpointInfo, CheckpointState, FileState, PlannedStart, RecordedProgress, RecordedUpload,
+    UploadPlan,
+};
 pub use upload::{
     Control, Encryption, FileOutcome, FilesSnapshot, IntoUploadFile, ObjectAcl, OnChange, Outcome,
     Phase, RestartReason, Snapshot, StorageClass, UploadFile, UploadFiles, Uploaded, Verify,

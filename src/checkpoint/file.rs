@@ -3,12 +3,18 @@
 use super::record::{MAGIC, Record, push_frame};
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 /// 10,000 parts take 400 KB. No more than this is read of a file, and one byte that tells that there is more.
 const MAX_LEN: u64 = 64 << 20;
+
+/// A look at a checkpoint locks it too, for a moment: who wants to use it waits so often, and so long.
+const MAX_LOOKS: usize = 10;
+const LOOK_LASTS: Duration = Duration::from_millis(2);
 
 /// How often the file may be deleted and created by others between our opening and locking it.
 const MAX_OPENINGS: usize = 100;
@@ -145,11 +151,16 @@ pub(crate) struct CheckpointFile {
 impl CheckpointFile {
     /// Opens the file, creating it when needed, and locks it.
     pub(crate) fn open(path: &Path) -> Result<CheckpointFile, OpenError> {
+        CheckpointFile::open_with(path, open_or_create)
+    }
+
+    fn open_with(
+        path: &Path,
+        open: impl Fn(&Path) -> io::Result<File>,
+    ) -> Result<CheckpointFile, OpenError> {
         for _ in 0..MAX_OPENINGS {
-            let file = open_or_create(path)?;
-            if !file.metadata()?.is_file() {
-                return Err(io::Error::other("not a regular file").into());
-            }
+            let file = open(path)?;
+            check_regular(&file.metadata()?)?;
             lock(&file)?;
             // Its owner may just have finished and deleted it: then we hold the lock of a file without a name.
             if names(path, &file)? {
@@ -182,7 +193,81 @@ impl CheckpointFile {
     }
 }
 
+/// What a look at a checkpoint shows.
+#[derive(Debug)]
+pub(crate) struct Look {
+    /// As [`Disk::read`].
+    pub(crate) bytes: Vec<u8>,
+    /// Somebody has it locked.
+    pub(crate) is_in_use: bool,
+    /// When it was last written to, where the system tells.
+    pub(crate) written: Option<SystemTime>,
+    file: File,
+}
+
+impl Look {
+    /// As [`Disk::is_same_file`].
+    pub(crate) fn is_same_file(&self, other: &Path) -> io::Result<bool> {
+        names(other, &self.file)
+    }
+}
+
+/// Reads a checkpoint that may be in use, and changes nothing.
+pub(crate) fn look(path: &Path) -> Result<Look, OpenError> {
+    check_regular(&fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    // Where locks are kept off from reading too, nothing is seen of a file in use.
+    let read = read_all(&file);
+    let is_in_use = match file.try_lock_shared() {
+        Ok(()) => {
+            file.unlock()?;
+            false
+        }
+        Err(TryLockError::WouldBlock) => true,
+        // Where there are no locks, nobody can use it.
+        Err(TryLockError::Error(_)) => false,
+    };
+    match read {
+        Ok(bytes) => Ok(Look {
+            bytes,
+            is_in_use,
+            written: file.metadata()?.modified().ok(),
+            file,
+        }),
+        Err(_) if is_in_use => Err(OpenError::Busy),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn read_all(mut file: &File) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut bytes = vec![];
+    file.take(MAX_LEN + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn check_regular(metadata: &Metadata) -> io::Result<()> {
+    match metadata.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::other("not a regular file")),
+    }
+}
+
 fn lock(file: &File) -> Result<(), OpenError> {
+    lock_patiently(file, || thread::sleep(LOOK_LASTS))
+}
+
+fn lock_patiently(file: &File, mut wait: impl FnMut()) -> Result<(), OpenError> {
+    for _ in 0..MAX_LOOKS {
+        match try_lock(file) {
+            Err(OpenError::Busy) => wait(),
+            tried => return tried,
+        }
+    }
+    try_lock(file)
+}
+
+fn try_lock(file: &File) -> Result<(), OpenError> {
     match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(OpenError::Busy),
@@ -195,10 +280,7 @@ fn lock(file: &File) -> Result<(), OpenError> {
 
 impl Disk for CheckpointFile {
     fn read(&mut self) -> io::Result<Vec<u8>> {
-        self.file.seek(SeekFrom::Start(0))?;
-        let mut bytes = vec![];
-        (&self.file).take(MAX_LEN + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        read_all(&self.file)
     }
 
     fn is_in_place(&self) -> io::Result<bool> {
@@ -313,7 +395,7 @@ fn cannot_sync(error: io::Error) -> io::Error {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     let parent = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
@@ -366,6 +448,47 @@ mod tests {
         let again = CheckpointFile::open(&path).expect("opened again");
         drop(again);
         CheckpointFile::open(&path).expect("the lock ends with its holder");
+    }
+
+    #[test]
+    fn a_look_changes_nothing_and_sees_who_uses_it() {
+        let (dir, path) = temp();
+        assert!(matches!(look(&path), Err(OpenError::Io(_))));
+        assert!(matches!(look(dir.path()), Err(OpenError::Io(_))));
+        assert!(!path.exists(), "looking does not create it");
+        let mut file = CheckpointFile::open(&path).expect("opened");
+        file.replace(b"first").expect("written");
+        #[cfg(unix)]
+        {
+            let seen = look(&path).expect("seen");
+            assert_eq!((&*seen.bytes, seen.is_in_use), (&b"first"[..], true));
+        }
+        file.append(b", second")
+            .expect("the look did not disturb it");
+        drop(file);
+        let seen = look(&path).expect("seen");
+        let all = &b"first, second"[..];
+        assert_eq!((&*seen.bytes, seen.is_in_use), (all, false));
+        CheckpointFile::open(&path).expect("a look leaves no lock");
+    }
+
+    #[test]
+    fn who_looks_does_not_keep_others_from_using_it() {
+        let (_dir, path) = temp();
+        fs::write(&path, "").expect("written");
+        let looking = File::open(&path).expect("opened");
+        looking.lock_shared().expect("locked");
+        let using = File::open(&path).expect("opened");
+        let mut waited = 0;
+        let locked = lock_patiently(&using, || {
+            waited += 1;
+            if waited == MAX_LOOKS {
+                looking.unlock().expect("unlocked");
+            }
+        });
+        locked.expect("the look is over");
+        let busy = lock_patiently(&looking, || {});
+        assert!(matches!(busy, Err(OpenError::Busy)), "{busy:?}");
     }
 
     #[test]

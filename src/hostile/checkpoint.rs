@@ -4,7 +4,9 @@ use crate::checkpoint::record::{Header, MAGIC, Record, push_frame};
 use crate::checkpoint::scan::{End, Scan, scan};
 use crate::endpoint::{check_bucket, check_key, check_upload_id};
 use crate::part::{DonePart, PartNumber};
+use crate::upload::{CheckpointInfo, CheckpointState};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Reads the bytes, and expects nothing believed that an intact frame does not say.
 pub(super) fn expect_honest(bytes: &[u8]) -> Scan {
@@ -21,7 +23,28 @@ pub(super) fn expect_honest(bytes: &[u8]) -> Scan {
     expect_same(&scan(&bytes[..valid_len]), &found, found.valid_len);
     expect_continues(&found, &bytes[..valid_len]);
     expect_written_alike(&found);
+    expect_told(bytes);
     found
+}
+
+/// Who looks at it is told what cannot be wrong, in lines of its own.
+fn expect_told(bytes: &[u8]) {
+    let told = CheckpointInfo::of(Path::new("x\n.cp"), scan(bytes));
+    assert_eq!(
+        told.progress.is_some(),
+        told.state == CheckpointState::Intact
+    );
+    if let Some(progress) = &told.progress {
+        assert!(progress.parts_done <= progress.parts_total, "{told:?}");
+        assert!(progress.bytes_done <= progress.bytes_total, "{told:?}");
+        let all_done = progress.parts_done == progress.parts_total;
+        assert!(!all_done || progress.bytes_done == progress.bytes_total);
+    }
+    let shown = told.to_string();
+    let is_bad = |c: char| c.is_control() && c != '\n';
+    assert!(!shown.contains(is_bad), "{shown:?}");
+    let lines = 1 + usize::from(told.upload.is_some()) + usize::from(told.progress.is_some());
+    assert_eq!(shown.lines().count(), lines + told.owed.len(), "{shown:?}");
 }
 
 /// Nothing that OSS would not take, or take for something else, goes into a request.

@@ -30,6 +30,9 @@ const OUTPUT_BUFFER: usize = 128 << 10;
 /// Answers are small; a page of ListParts takes a few reads.
 const INPUT_BUFFER: usize = 16 << 10;
 
+/// What a connection takes of memory.
+pub(crate) const BUFFERS: usize = OUTPUT_BUFFER + INPUT_BUFFER;
+
 /// One connection a worker stays open between parts: more than the pool of any client.
 const MAX_IDLE: usize = 1024;
 

@@ -8,12 +8,14 @@ mod crew;
 #[cfg(all(test, feature = "local-server"))]
 mod disk_faults;
 mod files;
+pub(crate) mod inspect;
 mod job;
 mod object;
 pub(crate) mod options;
 mod outcome;
 mod pace;
 pub(crate) mod plan;
+mod preview;
 mod progress;
 mod record;
 pub(crate) mod resume;
@@ -25,8 +27,10 @@ mod tally;
 
 pub use control::Control;
 pub use files::{FileOutcome, IntoUploadFile, UploadFiles};
+pub use inspect::{CheckpointInfo, CheckpointState, FileState, RecordedProgress, RecordedUpload};
 pub use object::{Encryption, ObjectAcl, StorageClass};
 pub use outcome::{Outcome, RestartReason, Uploaded};
+pub use preview::{PlannedStart, UploadPlan};
 pub use progress::{Phase, Snapshot};
 pub use tally::FilesSnapshot;
 

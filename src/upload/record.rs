@@ -45,19 +45,12 @@ impl RunRecord {
             }
             return Err(failed(error.into()));
         }
-        let damaged = is_damaged(&scanned);
         let record = RunRecord {
             journal: Some(journal),
             path: path.to_owned(),
             upload: scanned.header.as_ref().map(Header::owed),
         };
-        let found = Found {
-            header: scanned.header,
-            parts: if damaged { Parts::new() } else { scanned.parts },
-            owed: scanned.owed,
-            damaged,
-        };
-        Ok((record, found))
+        Ok((record, Found::of(scanned)))
     }
 
     /// Begins the record of a new upload, in place of whatever the file held; it is on the disk on return.
@@ -140,6 +133,18 @@ impl RunRecord {
     }
 }
 
+impl Found {
+    pub(super) fn of(scanned: Scan) -> Found {
+        let damaged = is_damaged(&scanned);
+        Found {
+            header: scanned.header,
+            parts: if damaged { Parts::new() } else { scanned.parts },
+            owed: scanned.owed,
+            damaged,
+        }
+    }
+}
+
 /// What the file says. One that is not ours is moved aside first.
 fn read(disk: &mut dyn Disk, path: &Path) -> Result<Scan, OpenError> {
     let scanned = scan(&disk.read()?);
@@ -172,15 +177,17 @@ fn check_not_the_source(disk: &dyn Disk, path: &Path, source: &Path) -> Result<(
     let same = disk.is_same_file(source);
     match same.map_err(|error| open_failed(path, error.into()))? {
         false => Ok(()),
-        true => {
-            let doing = format!("opening the checkpoint `{}`", path.display());
-            let why = "it is the very file that is to be uploaded";
-            Err(Error::options(doing, why).at_path(path))
-        }
+        true => Err(is_the_source(path)),
     }
 }
 
-fn open_failed(path: &Path, error: OpenError) -> Error {
+pub(super) fn is_the_source(path: &Path) -> Error {
+    let doing = format!("opening the checkpoint `{}`", path.display());
+    let why = "it is the very file that is to be uploaded";
+    Error::options(doing, why).at_path(path)
+}
+
+pub(super) fn open_failed(path: &Path, error: OpenError) -> Error {
     match error {
         OpenError::Io(error) => {
             Error::io(ErrorKind::Checkpoint, "opening the checkpoint", path, error)

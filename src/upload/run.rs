@@ -15,7 +15,7 @@ use crate::checkpoint::record::{Header, Owed};
 use crate::error::{Error, ErrorKind};
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{self, Path};
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -70,33 +70,10 @@ fn prepare<'a>(
     headers: ObjectHeaders,
     among: Option<Among<'a>>,
 ) -> Result<(Job<'a>, State<'a>, Source), Error> {
-    let (crew, control, progress) = match among {
-        None => (None, upload.control.unwrap_or_default(), Arc::default()),
-        Some(among) => (Some(among.crew), among.control.clone(), among.progress),
-    };
-    let path = path::absolute(&upload.path)
-        .map_err(|error| Error::io(ErrorKind::Source, "finding", &upload.path, error))?;
-    let job = Job {
-        bucket: upload.bucket,
-        key: upload.key,
-        path,
-        part_size: upload.part_size,
-        routines: upload.routines.unwrap_or(1),
-        crew,
-        headers,
-        verify: upload.verify,
-        on_change: upload.on_change,
-        control,
-        progress,
-        started: Instant::now(),
-    };
+    let job = upload.job(headers, among)?;
     let source = Source::open(&job.path)?;
     let plan = job.plan(&source)?;
-    let checkpoint = upload.checkpoint.map(|checkpoint| {
-        let endpoint = job.bucket.client().endpoint();
-        let target = format!("{endpoint}/{}/{}", job.bucket.name(), job.key);
-        checkpoint.path(&job.path, &target)
-    });
+    let checkpoint = upload.checkpoint_of(&job.path);
     // Of many short files each would cost more for its empty record than for itself.
     let is_idle = |path: &Path| job.crew.is_some() && plan.n_parts() == 1 && !path.exists();
     let (record, mut found) = match checkpoint.filter(|path| !is_idle(path)) {
@@ -111,6 +88,48 @@ fn prepare<'a>(
         observer: upload.observer.unwrap_or_else(|| Box::new(|_| {})),
     };
     Ok((job, state, source))
+}
+
+impl<'a> UploadFile<'a> {
+    /// What stays the same over a run of this upload, alone or among others.
+    pub(super) fn job(
+        &self,
+        headers: ObjectHeaders,
+        among: Option<Among<'a>>,
+    ) -> Result<Job<'a>, Error> {
+        let own = || self.control.clone().unwrap_or_default();
+        let (crew, control, progress) = match among {
+            None => (None, own(), Arc::default()),
+            Some(among) => (Some(among.crew), among.control.clone(), among.progress),
+        };
+        Ok(Job {
+            bucket: self.bucket,
+            key: self.key.clone(),
+            path: self.absolute_path()?,
+            part_size: self.part_size,
+            routines: self.routines.unwrap_or(1),
+            crew,
+            headers,
+            verify: self.verify,
+            on_change: self.on_change,
+            control,
+            progress,
+            started: Instant::now(),
+        })
+    }
+
+    pub(super) fn absolute_path(&self) -> Result<PathBuf, Error> {
+        path::absolute(&self.path)
+            .map_err(|error| Error::io(ErrorKind::Source, "finding", &self.path, error))
+    }
+
+    /// Where the checkpoint is, for a file at this absolute path.
+    pub(super) fn checkpoint_of(&self, file: &Path) -> Option<PathBuf> {
+        let endpoint = self.bucket.client().endpoint();
+        let target = format!("{endpoint}/{}/{}", self.bucket.name(), self.key);
+        let checkpoint = self.checkpoint.as_ref()?;
+        Some(checkpoint.path(file, &target))
+    }
 }
 
 /// Attempts it until it succeeds, fails, or has started again too often.

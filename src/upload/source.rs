@@ -59,10 +59,7 @@ impl Source {
 
     /// Whether the path still leads to the file that was opened.
     pub(crate) fn change_at_path(&self) -> io::Result<Change> {
-        Ok(compare(
-            &self.identity,
-            &identity(&fs::metadata(&self.path)?),
-        ))
+        Ok(compare(&self.identity, &identity_at(&self.path)?))
     }
 
     /// Whether nothing at all about the file has changed, neither under its name, which it must still have, nor
@@ -100,6 +97,11 @@ impl Source {
             }
         }
     }
+}
+
+/// What is known of a file without opening it.
+pub(super) fn identity_at(path: &Path) -> io::Result<FileIdentity> {
+    Ok(identity(&fs::metadata(path)?))
 }
 
 fn check_regular(path: &Path, metadata: &Metadata) -> Result<(), Error> {

@@ -11,3 +11,4 @@ mod resume;
 mod server;
 mod signing;
 mod support;
+mod tools;

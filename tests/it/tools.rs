@@ -1,0 +1,42 @@
+//! What looks at the state of uploads without uploading.
+
+mod inspect;
+mod plan;
+
+use crate::support::{PART, Scene};
+use oss_upload::UploadFile;
+use oss_upload::local_server::{Fault, Operation};
+use std::fs;
+use std::path::Path;
+
+/// An upload of the scene's file to another key.
+fn upload_to<'a>(scene: &'a Scene, key: &str) -> UploadFile<'a> {
+    scene.bucket.upload_file(key, &scene.file).part_size(PART)
+}
+
+/// Flips a bit in the last frame of the checkpoint.
+fn damage(path: &Path) {
+    let mut bytes = fs::read(path).expect("the checkpoint");
+    *bytes.last_mut().expect("not empty") ^= 1;
+    fs::write(path, bytes).expect("damaged");
+}
+
+/// Leaves a checkpoint that tells of an upload, and owes an older one that could not be aborted. Returns both ids.
+fn owe_an_upload(scene: &Scene) -> (String, String) {
+    let old = scene.interrupt_after(2).upload_id().map(str::to_owned);
+    let refused = scene
+        .server
+        .fault(Fault::deny().on(Operation::AbortMultipartUpload));
+    let third = Fault::deny().on(Operation::UploadPart).nth(3).times(1);
+    scene.server.fault(third);
+    let error = scene
+        .upload()
+        .meta("owner", "alice")
+        .run()
+        .expect_err("the third part is refused");
+    refused.remove();
+    let new = error.upload_id().expect("resumable").to_owned();
+    assert_eq!(Some(&error.left_behind()[0]), old.as_ref());
+    scene.server.forget_requests();
+    (new, old.expect("resumable"))
+}
