@@ -49,6 +49,7 @@
 //! # Looking on, and cleaning up
 //!
 //! - [`UploadFile::plan`] says what a run would do, [`Checkpoint::inspect`] what a checkpoint tells of; both change nothing.
+//! - [`Client::abandon`] gives up what an earlier run left, on the server and on the disk.
 //!
 //! # Memory and threads
 //!
@@ -111,8 +112,8 @@ pub use protocol::ServiceError;
 pub use retry::RetryPolicy;
 pub use sign::SignatureVersion;
 pub use upload::{
-    CheckpointInfo, CheckpointState, FileState, PlannedStart, RecordedProgress, RecordedUpload,
-    UploadPlan,
+    Abandoned, CheckpointInfo, CheckpointState, FileState, PlannedStart, RecordedProgress,
+    RecordedUpload, UploadPlan,
 };
 pub use upload::{
     Control, Encryption, FileOutcome, FilesSnapshot, IntoUploadFile, ObjectAcl, OnChange, Outcome,

@@ -154,6 +154,15 @@ impl CheckpointFile {
         CheckpointFile::open_with(path, open_or_create)
     }
 
+    /// Opens a file that is there, and locks it.
+    pub(crate) fn open_existing(path: &Path) -> Result<CheckpointFile, OpenError> {
+        CheckpointFile::open_with(path, |path| {
+            // Looked at before it is opened: opening a pipe would wait for its other end.
+            check_regular(&fs::metadata(path)?)?;
+            OpenOptions::new().read(true).write(true).open(path)
+        })
+    }
+
     fn open_with(
         path: &Path,
         open: impl Fn(&Path) -> io::Result<File>,
@@ -489,6 +498,19 @@ mod tests {
         locked.expect("the look is over");
         let busy = lock_patiently(&looking, || {});
         assert!(matches!(busy, Err(OpenError::Busy)), "{busy:?}");
+    }
+
+    #[test]
+    fn only_what_is_there_is_opened_where_nothing_is_to_be_created() {
+        let (dir, path) = temp();
+        let missing = CheckpointFile::open_existing(&path).expect_err("missing");
+        let not_found = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        assert!(matches!(&missing, OpenError::Io(error) if not_found(error)));
+        assert!(!path.exists());
+        assert!(CheckpointFile::open_existing(dir.path()).is_err());
+        fs::write(&path, "there").expect("written");
+        let mut file = CheckpointFile::open_existing(&path).expect("opened");
+        assert_eq!(file.read().expect("read"), b"there");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::progress::Progress;
 use super::source::{PartReader, ReadFailure, Source};
 use crate::checkpoint::record::Owed;
 use crate::client::Bucket;
+use crate::error::{Error, ErrorKind};
 use crate::part::{DonePart, PartNumber};
 use crate::protocol::complete::Completed;
 use crate::protocol::head_object::Head;
@@ -18,6 +19,7 @@ use crate::protocol::{
 use crate::retry::{Failure, Next, RetryPolicy, Tries};
 use crate::stop::Stop;
 use crate::transport::TransportErrorKind;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -202,7 +204,7 @@ pub(super) fn abort(
     headers: &[(String, String)],
     stop: &Arc<Stop>,
 ) -> bool {
-    let aborted = repeat_abort(bucket, owed, headers, stop);
+    let aborted = try_abort(bucket, owed, headers, stop);
     if let Err(why) = &aborted {
         log::warn!(
             target: "oss_upload::upload",
@@ -215,12 +217,39 @@ pub(super) fn abort(
     aborted.is_ok()
 }
 
-fn repeat_abort(
+/// Why an upload may still be there.
+#[derive(Debug)]
+pub(super) enum NotAborted {
+    Request(Failure),
+    /// However often it is aborted.
+    KeepsParts,
+}
+
+impl fmt::Display for NotAborted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotAborted::Request(failure) => failure.fmt(f),
+            NotAborted::KeepsParts => write!(f, "after {MAX_ABORTS} times it still has parts"),
+        }
+    }
+}
+
+impl NotAborted {
+    pub(super) fn into_error(self, doing: String) -> Error {
+        match self {
+            NotAborted::Request(failure) => error(doing, failure),
+            NotAborted::KeepsParts => Error::text(ErrorKind::Service, doing, self.to_string()),
+        }
+    }
+}
+
+/// Aborts an upload as [`abort`] does, and leaves it to the caller to tell of a failure.
+pub(super) fn try_abort(
     bucket: &Bucket,
     owed: &Owed,
     headers: &[(String, String)],
     stop: &Arc<Stop>,
-) -> Result<(), String> {
+) -> Result<(), NotAborted> {
     let (key, upload_id) = (&owed.key, &owed.upload_id);
     let mut left = 0;
     for _ in 0..MAX_ABORTS {
@@ -228,7 +257,7 @@ fn repeat_abort(
         match call(bucket, stop, request, abort::read) {
             Ok(()) => {}
             Err(failure) if failure.is_service("NoSuchUpload") => return Ok(()),
-            Err(failure) => return Err(failure.to_string()),
+            Err(failure) => return Err(NotAborted::Request(failure)),
         }
         let request = || list_parts::request(key, upload_id, "0", headers);
         left = match call(bucket, stop, request, list_parts::read) {
@@ -237,13 +266,13 @@ fn repeat_abort(
             Err(failure) if failure.is_service("NoSuchUpload") => return Ok(()),
             // Nobody tells; the next abort may.
             Err(failure) if failure.is_service("AccessDenied") => 0,
-            Err(failure) => return Err(failure.to_string()),
+            Err(failure) => return Err(NotAborted::Request(failure)),
         };
     }
     match left {
         // A server that keeps granting keeps nothing.
         0 => Ok(()),
-        _ => Err(format!("after {MAX_ABORTS} times it still has parts")),
+        _ => Err(NotAborted::KeepsParts),
     }
 }
 
@@ -263,6 +292,22 @@ fn call<'r, T>(
 /// Why an attempt at sending failed, for those who learn from that.
 fn why<T>(sent: &Result<T, SendFailure>) -> Option<&Failure> {
     sent.as_ref().err()?.failure()
+}
+
+/// The error of a request that failed for good.
+pub(super) fn error(doing: String, failure: Failure) -> Error {
+    let kind = match failure {
+        Failure::Service(error)
+        | Failure::ClockCorrected(error)
+        | Failure::CredentialsRenewed(error) => return Error::service(doing, error),
+        Failure::Transport(_) if failure.is_stopped() => {
+            return Error::text(ErrorKind::Cancelled, doing, "cancelled");
+        }
+        Failure::Transport(_) | Failure::Unreadable(_) => ErrorKind::Transport,
+        Failure::Damaged { .. } => ErrorKind::Integrity,
+        Failure::Credentials(_) => ErrorKind::Credentials,
+    };
+    Error::text(kind, doing, failure.to_string())
 }
 
 /// An error that may hold a failure of a request.

@@ -1,6 +1,6 @@
 //! What stays the same over a whole run.
 
-use super::calls::{Calls, abort};
+use super::calls::{self, Calls, abort};
 use super::control::Control;
 use super::crew::Crew;
 use super::options::ObjectHeaders;
@@ -15,7 +15,6 @@ use crate::part::PartNumber;
 use crate::protocol::Operation;
 use crate::retry::Failure;
 use crate::stop::Stop;
-use crate::transport::TransportErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -175,17 +174,9 @@ impl Job<'_> {
     }
 
     fn failed(&self, doing: String, failure: Failure) -> Error {
-        let text = |kind, failure: Failure| Error::text(kind, doing.clone(), failure.to_string());
-        match failure {
-            Failure::Service(error)
-            | Failure::ClockCorrected(error)
-            | Failure::CredentialsRenewed(error) => Error::service(doing, error),
-            Failure::Transport(error) if error.kind == TransportErrorKind::Stopped => {
-                self.cancelled()
-            }
-            Failure::Transport(_) | Failure::Unreadable(_) => text(ErrorKind::Transport, failure),
-            Failure::Damaged { .. } => text(ErrorKind::Integrity, failure),
-            Failure::Credentials(_) => text(ErrorKind::Credentials, failure),
+        match failure.is_stopped() {
+            true => self.cancelled(),
+            false => calls::error(doing, failure),
         }
     }
 }

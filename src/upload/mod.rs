@@ -1,5 +1,6 @@
 //! The conductor of an upload: the only room that knows all others.
 
+mod abandon;
 mod attempt;
 mod calls;
 mod completing;
@@ -25,6 +26,7 @@ mod sending;
 mod source;
 mod tally;
 
+pub use abandon::Abandoned;
 pub use control::Control;
 pub use files::{FileOutcome, IntoUploadFile, UploadFiles};
 pub use inspect::{CheckpointInfo, CheckpointState, FileState, RecordedProgress, RecordedUpload};

@@ -1,5 +1,6 @@
-//! What looks at the state of uploads without uploading.
+//! What looks at the state of uploads without uploading, and what is done with uploads that were left behind.
 
+mod abandon;
 mod inspect;
 mod plan;
 
@@ -39,4 +40,12 @@ fn owe_an_upload(scene: &Scene) -> (String, String) {
     assert_eq!(Some(&error.left_behind()[0]), old.as_ref());
     scene.server.forget_requests();
     (new, old.expect("resumable"))
+}
+
+/// Ids of all uploads that are open on the server, sorted.
+fn open_uploads(scene: &Scene) -> Vec<String> {
+    let uploads = scene.server.pending_uploads().into_iter();
+    let mut ids: Vec<String> = uploads.map(|upload| upload.upload_id).collect();
+    ids.sort();
+    ids
 }
