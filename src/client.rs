@@ -325,7 +325,7 @@ impl Bucket {
             &Signable {
                 method: request.operation.method(),
                 bucket: Some(&self.name),
-                key: Some(request.key),
+                key: Some(request.key).filter(|key| !key.is_empty()),
                 query: &request.query,
                 headers: &request.headers,
             },

@@ -43,7 +43,6 @@ pub(crate) fn query_string(pairs: &[(&str, &str)]) -> String {
     out
 }
 
-#[cfg(any(test, feature = "local-server"))]
 /// The text behind an escaped one; `None` when what it escapes is not UTF-8.
 pub(crate) fn decode(text: &str) -> Option<String> {
     let decoded = percent_encoding::percent_decode_str(text)

@@ -50,6 +50,7 @@
 //!
 //! - [`UploadFile::plan`] says what a run would do, [`Checkpoint::inspect`] what a checkpoint tells of; both change nothing.
 //! - [`Client::abandon`] gives up what an earlier run left, on the server and on the disk.
+//! - [`Bucket::pending_uploads`] lists what is open in a bucket, [`Bucket::abort_pending`] aborts what is old.
 //!
 //! # Memory and threads
 //!
@@ -112,8 +113,8 @@ pub use protocol::ServiceError;
 pub use retry::RetryPolicy;
 pub use sign::SignatureVersion;
 pub use upload::{
-    Abandoned, CheckpointInfo, CheckpointState, FileState, PlannedStart, RecordedProgress,
-    RecordedUpload, UploadPlan,
+    Abandoned, AbortedUploads, CheckpointInfo, CheckpointState, FileState, PendingUpload,
+    PendingUploads, PlannedStart, RecordedProgress, RecordedUpload, StoredParts, UploadPlan,
 };
 pub use upload::{
     Control, Encryption, FileOutcome, FilesSnapshot, IntoUploadFile, ObjectAcl, OnChange, Outcome,

@@ -2,21 +2,23 @@
 
 use super::expect_line;
 use super::names::{expect_sendable, expect_sendable_at};
-use crate::endpoint::check_upload_id;
+use crate::endpoint::{check_key, check_upload_id};
 use crate::etag::ETag;
 use crate::part::{DonePart, PartNumber};
 use crate::protocol::complete::{Completed, Outcome};
 use crate::protocol::list_parts::{ListedPart, Page};
 use crate::protocol::{
     Answer, META_PREFIX, Operation, ServiceError, Unreadable, complete as completing, head_object,
-    initiate as initiating, list_parts as listing, put_object, upload_part,
+    initiate as initiating, list_parts as listing, list_uploads as listing_uploads, put_object,
+    upload_part,
 };
 use crate::retry::{Failure, Next, RetryPolicy, Tries};
 use crate::upload::plan::Plan;
 use crate::upload::resume::{Parts, reconcile};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use std::time::Duration;
+use jiff::Timestamp;
+use std::time::{Duration, SystemTime};
 use ureq::http::{HeaderName, HeaderValue};
 
 /// The longest reason that an answer can be refused with.
@@ -28,12 +30,13 @@ const MAX_REFUSAL: usize = 2000;
 /// The smallest part, so that most lengths in lists do not fit and some do.
 const PART: u64 = 102_400;
 
-const OPERATIONS: [Operation; 7] = [
+const OPERATIONS: [Operation; 8] = [
     Operation::InitiateMultipartUpload,
     Operation::UploadPart,
     Operation::ListParts,
     Operation::CompleteMultipartUpload,
     Operation::AbortMultipartUpload,
+    Operation::ListMultipartUploads,
     Operation::PutObject,
     Operation::HeadObject,
 ];
@@ -188,6 +191,34 @@ fn expect_reconciled(listed: &[ListedPart], plan: &Plan) {
             .iter()
             .all(|part| !recorded.contains_key(&part.number))
     );
+}
+
+/// The first page of all uploads, and pages of fewer, which name no others.
+pub(super) fn list_uploads(body: &[u8]) -> Option<listing_uploads::Page> {
+    let from = |prefix, after: &listing_uploads::Marker| {
+        let page = readable(listing_uploads::read(&success(body), prefix, after))?;
+        // An upload has three fields, each of which is an element and a text.
+        assert!(page.uploads.len() <= 40_000 / 7, "{}", page.uploads.len());
+        let mut keys = page.uploads.iter().map(|upload| &upload.key);
+        assert!(keys.all(|key| key.starts_with(prefix)));
+        assert!(page.next.as_ref().is_none_or(|next| next > after));
+        Some(page)
+    };
+    let page = from("", &listing_uploads::Marker::default())?;
+    for upload in &page.uploads {
+        assert_eq!(check_key(&upload.key), Ok(()));
+        assert_eq!(check_upload_id(&upload.upload_id), Ok(()));
+        expect_verbatim(&upload.upload_id, body);
+        expect_sendable(&listing::request(&upload.key, &upload.upload_id, "0", &[]));
+        let initiated = Timestamp::try_from(SystemTime::from(upload.initiated));
+        assert_eq!(initiated.ok(), Some(upload.initiated));
+    }
+    if let Some(next) = &page.next {
+        expect_sendable(&listing_uploads::request("", next, &[]));
+        assert!(from("", next).is_none(), "it leads to itself");
+    }
+    from("a", &listing_uploads::Marker::default());
+    Some(page)
 }
 
 /// Whether the object is said to be complete.

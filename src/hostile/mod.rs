@@ -39,6 +39,11 @@ pub fn list_parts(body: &[u8]) {
     let _ = answers::list_parts(body);
 }
 
+/// The body of an answer to ListMultipartUploads.
+pub fn list_uploads(body: &[u8]) {
+    let _ = answers::list_uploads(body);
+}
+
 /// The body of an answer to CompleteMultipartUpload.
 pub fn complete(body: &[u8]) {
     let _ = answers::complete(body);

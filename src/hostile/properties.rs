@@ -9,7 +9,9 @@ use super::strategies::{
 use super::{answers, checkpoint, names};
 use crate::checkpoint::record::Record;
 use crate::endpoint::check_upload_id;
+use crate::escape;
 use crate::protocol::list_parts::Page;
+use crate::protocol::list_uploads;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -144,12 +146,19 @@ fn answers_as_meant(run: Run) -> Tally {
         let body = body.into_bytes();
         let (id, page) = (answers::initiate(&body), answers::list_parts(&body));
         let completed = answers::complete(&body);
-        let code = answers::service_error(&body);
+        let (uploads, code) = (answers::list_uploads(&body), answers::service_error(&body));
         assert_eq!(id, meant_id(&tree));
         assert_eq!(code.is_some(), tree.is("Error") && meant_code(&tree));
         assert_eq!(completed, tree.is("CompleteMultipartUploadResult"));
         expect_meant(page.as_ref(), &tree);
-        kind([id.is_some(), page.is_some(), completed, code.is_some()])
+        expect_meant_uploads(uploads.as_ref(), &tree);
+        kind([
+            id.is_some(),
+            page.is_some(),
+            uploads.is_some(),
+            completed,
+            code.is_some(),
+        ])
     })
 }
 
@@ -192,18 +201,42 @@ fn expect_meant(page: Option<&Page>, tree: &Xml) {
     }
 }
 
+fn expect_meant_uploads(page: Option<&list_uploads::Page>, tree: &Xml) {
+    let Some(page) = page else { return };
+    assert!(tree.is("ListMultipartUploadsResult"));
+    let is_truncated = tree.field("IsTruncated") == Some("true".to_owned());
+    assert_eq!(page.next.is_some(), is_truncated);
+    let is_escaped = tree.field("EncodingType") == Some("url".to_owned());
+    let meant_key = |key: Option<String>| match is_escaped {
+        true => escape::decode(&key?),
+        false => key,
+    };
+    if let Some(next) = &page.next {
+        let key = meant_key(tree.field("NextKeyMarker"));
+        assert_eq!(Some(&next.key), key.as_ref());
+    }
+    let meant: Vec<&Xml> = tree.children("Upload").collect();
+    assert_eq!(page.uploads.len(), meant.len());
+    for (upload, meant) in page.uploads.iter().zip(meant) {
+        assert_eq!(Some(&upload.upload_id), meant.field("UploadId").as_ref());
+        let key = meant_key(meant.field("Key"));
+        assert_eq!(Some(&upload.key), key.as_ref());
+    }
+}
+
 fn expect_decent_answer(body: &[u8]) -> String {
     kind([
         answers::initiate(body).is_some(),
         answers::list_parts(body).is_some(),
+        answers::list_uploads(body).is_some(),
         answers::complete(body),
         answers::service_error(body).is_some(),
     ])
 }
 
 /// What an answer was read as.
-fn kind(read: [bool; 4]) -> String {
-    const KINDS: [&str; 4] = ["begun", "list", "completed", "error"];
+fn kind(read: [bool; 5]) -> String {
+    const KINDS: [&str; 5] = ["begun", "list", "uploads", "completed", "error"];
     let mut kinds = KINDS.iter().zip(read).filter(|(_, read)| *read);
     let first = kinds.next().map_or("refused", |(kind, _)| kind);
     assert_eq!(kinds.next(), None, "one answer was read as two");

@@ -304,6 +304,7 @@ pub(super) enum Xml {
 const NAMES: &[&str] = &[
     "InitiateMultipartUploadResult",
     "ListPartsResult",
+    "ListMultipartUploadsResult",
     "CompleteMultipartUploadResult",
     "Error",
     "UploadId",
@@ -314,6 +315,12 @@ const NAMES: &[&str] = &[
     "ETag",
     "Size",
     "HashCrc64ecma",
+    "EncodingType",
+    "Upload",
+    "Key",
+    "Initiated",
+    "NextKeyMarker",
+    "NextUploadIdMarker",
     "Code",
     "Message",
     "ServerTime",
@@ -339,6 +346,10 @@ const VALUES: &[&str] = &[
     "",
     " ",
     "\n",
+    "url",
+    "a%2Fb%20c",
+    "%FF",
+    "/a",
     "NoSuchUpload",
     "RequestTimeTooSkewed",
     "2024-06-01T12:03:05.000Z",
@@ -391,6 +402,20 @@ fn part() -> impl Strategy<Value = Xml> {
     })
 }
 
+/// An upload as ListMultipartUploads has it, with other fields before and behind.
+fn upload() -> impl Strategy<Value = Xml> {
+    let known = (
+        field("Key", &["a", "a%2Fb%20c", "b"]),
+        field("UploadId", &["0004B9895D", "x"]),
+        field("Initiated", &["2024-06-01T12:03:05.000Z"]),
+    );
+    (fields(1), known, fields(1)).prop_map(|(mut content, (key, id, initiated), more)| {
+        content.extend([key, id, initiated]);
+        content.extend(more);
+        Xml::Element("Upload", content)
+    })
+}
+
 /// An answer: a root, mostly with what it should have, and more.
 pub(super) fn answer() -> impl Strategy<Value = Xml> {
     let with = |root, field| vec![field].prop_map(move |fields| (root, fields));
@@ -399,11 +424,23 @@ pub(super) fn answer() -> impl Strategy<Value = Xml> {
         parts.push(last);
         ("ListPartsResult", parts)
     });
+    let uploads = (
+        vec(upload(), 0..3),
+        field("EncodingType", &["url"]),
+        field("IsTruncated", &["false", "true"]),
+        field("NextKeyMarker", &["a", "b"]),
+        field("NextUploadIdMarker", &["x"]),
+    );
+    let uploads = uploads.prop_map(|(mut content, encoding, truncated, key, id)| {
+        content.extend([encoding, truncated, key, id]);
+        ("ListMultipartUploadsResult", content)
+    });
     let root = prop_oneof![
         1 => with("InitiateMultipartUploadResult", field("UploadId", &["0004B9895D"])),
         1 => with("CompleteMultipartUploadResult", field("ETag", &["\"x-3\""])),
         1 => with("Error", field("Code", &["NoSuchUpload", "RequestTimeTooSkewed"])),
         2 => list,
+        2 => uploads,
         1 => (select(NAMES), fields(4)),
     ];
     (fields(2), root, fields(2)).prop_map(|(before, (name, mut content), behind)| {

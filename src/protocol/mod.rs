@@ -5,6 +5,7 @@ pub(crate) mod complete;
 pub(crate) mod head_object;
 pub(crate) mod initiate;
 pub(crate) mod list_parts;
+pub(crate) mod list_uploads;
 pub(crate) mod put_object;
 mod service_error;
 pub(crate) mod upload_part;
@@ -13,6 +14,7 @@ mod xml;
 pub use service_error::ServiceError;
 
 use crate::etag::ETag;
+use jiff::Timestamp;
 use std::fmt;
 use std::io::Read;
 use std::str::FromStr;
@@ -28,6 +30,7 @@ pub(crate) enum Operation {
     ListParts,
     CompleteMultipartUpload,
     AbortMultipartUpload,
+    ListMultipartUploads,
     PutObject,
     HeadObject,
 }
@@ -37,7 +40,7 @@ impl Operation {
         match self {
             Operation::InitiateMultipartUpload | Operation::CompleteMultipartUpload => "POST",
             Operation::UploadPart | Operation::PutObject => "PUT",
-            Operation::ListParts => "GET",
+            Operation::ListParts | Operation::ListMultipartUploads => "GET",
             Operation::AbortMultipartUpload => "DELETE",
             Operation::HeadObject => "HEAD",
         }
@@ -54,6 +57,7 @@ impl fmt::Display for Operation {
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) operation: Operation,
+    /// Empty when the request is about the bucket.
     pub(crate) key: &'a str,
     pub(crate) query: Vec<(&'a str, &'a str)>,
     pub(crate) headers: Vec<(&'a str, &'a str)>,
@@ -150,6 +154,12 @@ impl Answer {
 fn digits<N: FromStr>(text: &str) -> Option<N> {
     let plain = text.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| text.parse().ok())?
+}
+
+/// A time as headers have it.
+fn parse_http_date(text: &str) -> Option<Timestamp> {
+    let date = jiff::fmt::rfc2822::DateTimeParser::new();
+    date.parse_timestamp(text).ok()
 }
 
 /// An answer that says success and is none: not XML, not the XML asked for, or without what it must have.

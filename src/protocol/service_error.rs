@@ -3,7 +3,7 @@
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/error-responses>
 
 use super::xml::{self, limited};
-use super::{Answer, digits};
+use super::{Answer, digits, parse_http_date};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -139,11 +139,6 @@ impl ServiceError {
             ..Fields::default()
         }))
     }
-}
-
-fn parse_http_date(text: &str) -> Option<Timestamp> {
-    let date = jiff::fmt::rfc2822::DateTimeParser::new();
-    date.parse_timestamp(text).ok()
 }
 
 impl fmt::Display for ServiceError {

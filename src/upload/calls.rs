@@ -277,7 +277,7 @@ pub(super) fn try_abort(
 }
 
 /// One call outside of a run's progress, repeated where that may help.
-fn call<'r, T>(
+pub(super) fn call<'r, T>(
     bucket: &Bucket,
     stop: &Arc<Stop>,
     request: impl Fn() -> Request<'r>,

@@ -2,13 +2,36 @@
 
 mod abandon;
 mod inspect;
+mod pending;
 mod plan;
+mod program;
 
 use crate::support::{PART, Scene};
-use oss_upload::UploadFile;
 use oss_upload::local_server::{Fault, Operation};
+use oss_upload::{Checkpoint, UploadFile};
 use std::fs;
 use std::path::Path;
+
+/// Runs an upload that ends for good after so many parts, and leaves it open on the server without a checkpoint.
+/// Returns its id.
+fn leave_open(scene: &Scene, upload: UploadFile<'_>, n_parts: u32) -> String {
+    let state = scene.dir.path().join("lost.cp");
+    let nth = n_parts + 1;
+    let denied = Fault::deny().on(Operation::UploadPart).nth(nth).times(1);
+    let denied = scene.server.fault(denied);
+    let upload = upload.checkpoint(Checkpoint::at(&state));
+    let error = upload.run().expect_err("it is interrupted");
+    assert_eq!(denied.hits(), 1, "{error}");
+    denied.remove();
+    fs::remove_file(&state).expect("a checkpoint");
+    scene.server.forget_requests();
+    error.upload_id().expect("an open upload").to_owned()
+}
+
+/// The same of the scene's own upload.
+fn lose_checkpoint(scene: &Scene, n_parts: u32) -> String {
+    leave_open(scene, scene.upload_without_checkpoint(), n_parts)
+}
 
 /// An upload of the scene's file to another key.
 fn upload_to<'a>(scene: &'a Scene, key: &str) -> UploadFile<'a> {

@@ -437,7 +437,7 @@ impl Answer {
 }
 
 /// Initiates and returns the id.
-pub(super) fn begin(server: &LocalServer, key: &str) -> String {
+pub(crate) fn begin(server: &LocalServer, key: &str) -> String {
     initiate(key).sent_ok(server).element("UploadId")
 }
 
