@@ -51,6 +51,7 @@
 //! - [`UploadFile::plan`] says what a run would do, [`Checkpoint::inspect`] what a checkpoint tells of; both change nothing.
 //! - [`Client::abandon`] gives up what an earlier run left, on the server and on the disk.
 //! - [`Bucket::pending_uploads`] lists what is open in a bucket, [`Bucket::abort_pending`] aborts what is old.
+//! - [`UploadFile::find_on_server`] goes on with an upload whose checkpoint is lost, known by its parts' bytes.
 //!
 //! # Memory and threads
 //!

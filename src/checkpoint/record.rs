@@ -5,6 +5,7 @@ use crate::etag::ETag;
 use crate::part::{DonePart, PartNumber};
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 pub(crate) const MAGIC: &[u8; 8] = b"OSSUPCP1";
 
@@ -52,6 +53,18 @@ pub(crate) struct Owed {
 }
 
 impl Header {
+    /// The same of an upload that was found on the server: nobody saw with which headers it had begun. They are hoped
+    /// to be those that are asked for now, and the object tells when it is complete.
+    pub(crate) fn with_unseen_options(mut self) -> Header {
+        self.options = unseen(&self.options);
+        self
+    }
+
+    /// Whether it is of such an upload, and these are the options that were asked for then.
+    pub(crate) fn has_unseen_options(&self, asked: &[u8; 32]) -> bool {
+        self.options == unseen(asked)
+    }
+
     /// The upload it tells of, when nobody will continue it.
     pub(crate) fn owed(&self) -> Owed {
         Owed {
@@ -61,6 +74,13 @@ impl Header {
             upload_id: self.upload_id.clone(),
         }
     }
+}
+
+fn unseen(options: &[u8; 32]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"found on the server\n");
+    hash.update(options);
+    hash.finalize().into()
 }
 
 #[cfg(test)]

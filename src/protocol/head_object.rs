@@ -27,6 +27,7 @@ pub(crate) struct Head {
     pub(crate) len: Option<u64>,
     pub(crate) object: Completed,
     described: Vec<(String, String)>,
+    is_tagged: bool,
 }
 
 impl Head {
@@ -43,9 +44,25 @@ impl Head {
                 .filter(is_meta)
                 .all(|header| sent.contains(header))
     }
+
+    /// Whether the object has what was sent, and nothing that somebody else may have sent.
+    pub(crate) fn is_exactly_described_by(&self, sent: &[(String, String)]) -> bool {
+        let is_explained = |header: &(String, String)| sent.contains(header) || is_default(header);
+        self.is_described_by(sent) && !self.is_tagged && self.described.iter().all(is_explained)
+    }
 }
 
-fn is_echoed(name: &str) -> bool {
+/// What OSS adds by itself, or the bucket's own settings do.
+fn is_default((name, value): &(String, String)) -> bool {
+    match &**name {
+        "content-type" => value == "application/octet-stream",
+        "x-oss-server-side-encryption" | "x-oss-storage-class" => true,
+        _ => false,
+    }
+}
+
+/// Whether HEAD tells it as it was sent.
+pub(crate) fn is_echoed(name: &str) -> bool {
     ECHOED.contains(&name) || name.starts_with(META_PREFIX)
 }
 
@@ -62,6 +79,9 @@ pub(crate) fn read(answer: &Answer) -> Result<Head, Unreadable> {
             version_id: answer.version_id(),
         },
         described: described.cloned().collect(),
+        is_tagged: answer
+            .header("x-oss-tagging-count")
+            .is_some_and(|count| count != "0"),
     })
 }
 
@@ -99,5 +119,38 @@ mod tests {
         ] {
             assert_eq!(head.is_described_by(&headers(sent)), is_ours, "{sent:?}");
         }
+    }
+
+    #[test]
+    fn what_somebody_else_may_have_asked_for_makes_it_another_object() {
+        let described = |more: (&str, &str), sent: &[(&str, &str)]| {
+            let there = [
+                ("etag", "\"9D3DE146D3DF372BCBA1210BEF25CA57-10\""),
+                ("content-type", "application/octet-stream"),
+                ("x-oss-storage-class", "Standard"),
+                ("content-length", "1"),
+                more,
+            ];
+            let answer = Answer {
+                headers: headers(&there),
+                ..Answer::default()
+            };
+            let head = read(&answer).expect("an object");
+            head.is_exactly_described_by(&headers(sent))
+        };
+        let nothing = ("x-oss-tagging-count", "0");
+        assert!(described(nothing, &[]));
+        assert!(described(nothing, &[("x-oss-storage-class", "Standard")]));
+        assert!(!described(nothing, &[("x-oss-storage-class", "IA")]));
+        for foreign in [
+            ("x-oss-tagging-count", "1"),
+            ("x-oss-meta-owner", "alice"),
+            ("cache-control", "no-cache"),
+            ("expires", "0"),
+        ] {
+            assert!(!described(foreign, &[]), "{foreign:?}");
+        }
+        let cached = ("cache-control", "no-cache");
+        assert!(described(cached, &[cached]));
     }
 }

@@ -57,6 +57,8 @@ pub(super) struct Open {
     pub(super) resumed: BTreeSet<PartNumber>,
     /// The id was used up: there is nothing left to abort.
     pub(super) used_up: bool,
+    /// It was found on the server, so that nobody saw with which options it had begun.
+    pub(super) has_unseen_options: bool,
 }
 
 impl Open {
@@ -66,6 +68,7 @@ impl Open {
             parts,
             resumed: BTreeSet::new(),
             used_up: false,
+            has_unseen_options: false,
         }
     }
 }
@@ -183,11 +186,13 @@ impl<'r, 'a> Attempt<'r, 'a> {
     }
 
     fn multipart(&mut self, found: Found) -> Result<Object, Ended> {
-        let mut open = match self.resume(found)? {
+        let resumed = self.resume(found)?;
+        let mut open = match resumed.map_or_else(|| self.find_on_server(), |open| Ok(Some(open)))? {
             Some(open) => open,
             None => self.initiate()?,
         };
-        let ended = self.send_and_complete(&mut open);
+        let completed = self.send_and_complete(&mut open);
+        let ended = completed.and_then(|object| self.check_options(&open).map(|()| object));
         let keep = match &ended {
             Ok(_) | Err(Ended::Complete(_)) => return ended,
             Err(Ended::Again(_)) => false,

@@ -12,9 +12,10 @@ use crate::part::{DonePart, PartNumber};
 use crate::protocol::complete::Completed;
 use crate::protocol::head_object::Head;
 use crate::protocol::list_parts::ListedPart;
+use crate::protocol::list_uploads::Marker;
 use crate::protocol::{
     Answer, Body, Operation, Request, Unreadable, abort, complete, head_object, initiate,
-    list_parts, put_object, upload_part,
+    list_parts, list_uploads, put_object, upload_part,
 };
 use crate::retry::{Failure, Next, RetryPolicy, Tries};
 use crate::stop::Stop;
@@ -154,6 +155,19 @@ impl Calls<'_> {
                 }
             }
         }
+    }
+
+    /// A page of the open uploads of this key, and of those that begin with it.
+    pub(super) fn list_uploads(
+        &self,
+        after: &Marker,
+        stop: &Arc<Stop>,
+    ) -> Result<list_uploads::Page, Failure> {
+        self.repeat(Operation::ListMultipartUploads, stop, || {
+            let request = list_uploads::request(self.key, after, &self.headers.other);
+            let answer = self.exchange(request, stop)?;
+            Ok(list_uploads::read(&answer, self.key, after)?)
+        })
     }
 
     pub(super) fn complete(

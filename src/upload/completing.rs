@@ -157,9 +157,10 @@ impl Attempt<'_, '_> {
         open.used_up = true;
         let settled = self.find_object(&open.parts);
         match settled {
-            Ok(Some((stored, crc64))) => {
-                Ended::Complete(Box::new(self.object(open, stored, crc64, was_complete)))
-            }
+            Ok(Some((stored, crc64))) => match self.check_options(open) {
+                Ok(()) => Ended::Complete(Box::new(self.object(open, stored, crc64, was_complete))),
+                Err(ended) => ended,
+            },
             Ok(None) => Ended::Again(RestartReason::UploadGone),
             Err(ended) => ended,
         }

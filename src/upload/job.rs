@@ -157,6 +157,7 @@ impl Job<'_> {
                 format!("beginning to upload `{path}` to {target}")
             }
             Operation::ListParts => format!("asking which parts of {target} are there"),
+            Operation::ListMultipartUploads => format!("looking for open uploads of {target}"),
             Operation::CompleteMultipartUpload => format!("completing {target}"),
             Operation::HeadObject => format!("looking at {target}"),
             _ => self.doing(),

@@ -23,6 +23,7 @@ mod record;
 pub(crate) mod resume;
 mod resuming;
 mod run;
+mod search;
 mod sending;
 mod source;
 mod tally;
@@ -118,6 +119,7 @@ pub struct UploadFile<'a> {
     headers: Vec<(String, String)>,
     tags: Vec<(String, String)>,
     verify: Verify,
+    find_on_server: bool,
     on_change: OnChange,
     control: Option<Control>,
     observer: Option<Observer<'a>>,
@@ -146,6 +148,7 @@ impl Bucket {
             headers: vec![],
             tags: vec![],
             verify: Verify::default(),
+            find_on_server: false,
             on_change: OnChange::default(),
             control: None,
             observer: None,
@@ -196,6 +199,32 @@ impl<'a> UploadFile<'a> {
     /// Sets how finished parts are verified on resume. Default: [`Verify::Metadata`].
     pub fn verify(mut self, verify: Verify) -> Self {
         self.verify = verify;
+        self
+    }
+
+    /// Looks for an upload to go on with on the server, where no checkpoint tells of one: for when the checkpoint is lost
+    /// with its disk. Default: nothing is looked for.
+    ///
+    /// The open uploads of exactly this key are listed, and the newest 100 of them looked at. Where the length of every
+    /// part fits the part size of this run (set it, if the earlier run did), the local bytes of the parts are read and
+    /// compared by CRC-64: at most once the whole file. The upload with most of the file's bytes is continued, and
+    /// recorded in the checkpoint, if there is to be one; the outcome is [`Outcome::Resumed`]. All others are left alone:
+    /// they may be somebody else's. Parts without a checksum do not count. Where listing is forbidden, or the object
+    /// cannot be looked at later, the upload starts from scratch.
+    ///
+    /// With which options the earlier run began cannot be seen. So the object is looked at when it is complete, and if it
+    /// is described by others than those asked for now, it is replaced: all is sent again, with
+    /// [`RestartReason::OptionsChanged`]. Until that has succeeded it is there with the others. Two things are the bucket's word where
+    /// nothing is asked for, the storage class and the encryption; they are taken as they are. Options that no look
+    /// at the object shows are refused together with this one: tags, a KMS key, and
+    /// [`forbid_overwrite`](Self::forbid_overwrite).
+    ///
+    /// An upload that is found may be one that another process is sending right now. As both send the same bytes, the
+    /// object comes out right, but who is second sends parts in vain, and when one of them fails or is abandoned and
+    /// aborts the upload, the other starts from scratch. Only a checkpoint keeps two apart. Without one a failed run
+    /// aborts its upload, also one that it found.
+    pub fn find_on_server(mut self) -> Self {
+        self.find_on_server = true;
         self
     }
 
@@ -270,7 +299,11 @@ impl<'a> UploadFile<'a> {
             plan::check_part_size(size).map_err(refuse)?;
         }
         check_routines(self.routines.unwrap_or(1)).map_err(refuse)?;
-        ObjectHeaders::new(&self.headers, &self.tags).map_err(refuse)
+        let headers = ObjectHeaders::new(&self.headers, &self.tags).map_err(refuse)?;
+        if self.find_on_server {
+            headers.check_visible().map_err(refuse)?;
+        }
+        Ok(headers)
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::escape;
 use crate::protocol::META_PREFIX;
+use crate::protocol::head_object::is_echoed;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -26,7 +27,7 @@ pub(crate) struct ObjectHeaders {
     pub(crate) upload_part: Headers,
     pub(crate) complete: Headers,
     pub(crate) put: Headers,
-    /// ListParts, Abort and HeadObject.
+    /// ListParts, ListMultipartUploads, Abort and HeadObject.
     pub(crate) other: Headers,
 }
 
@@ -102,6 +103,18 @@ impl ObjectHeaders {
             .collect();
         lines.sort();
         Sha256::digest(lines.concat().as_bytes()).into()
+    }
+
+    /// Whether all that is sent with Initiate can be seen on the object in the end; the error says what cannot.
+    pub(crate) fn check_visible(&self) -> Result<(), String> {
+        let is_visible = |name: &str| is_echoed(name) || name == "x-oss-request-payer";
+        match self.initiate.iter().find(|(name, _)| !is_visible(name)) {
+            None => Ok(()),
+            Some((name, _)) => Err(format!(
+                "`{name}` cannot go with an upload that is to be found on the server: nobody could see whether that \
+                 had begun with it"
+            )),
+        }
     }
 
     /// Whether Complete's answer comes from the caller's own server instead of OSS.

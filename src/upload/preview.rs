@@ -102,8 +102,9 @@ pub enum PlannedStart {
 impl UploadFile<'_> {
     /// Says what [`run`](Self::run) would do. Nothing is sent, and nothing on the disk is created or changed.
     ///
-    /// What only the server knows is left out: whether it still has the parts that the checkpoint tells of. Whether the
-    /// checkpoint can be written is found out by the run alone.
+    /// What only the server knows is left out: whether it still has the parts that the checkpoint tells of, and what
+    /// [`find_on_server`](Self::find_on_server) would find. Whether the checkpoint can be written is found out by the run
+    /// alone.
     ///
     /// # Errors
     ///

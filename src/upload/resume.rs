@@ -96,7 +96,7 @@ fn mismatch(recorded: &Header, asked: &Header) -> Option<RestartReason> {
         Some(RestartReason::OtherTarget)
     } else if recorded.part_size != asked.part_size {
         Some(RestartReason::PartSizeChanged)
-    } else if recorded.options != asked.options {
+    } else if recorded.options != asked.options && !recorded.has_unseen_options(&asked.options) {
         Some(RestartReason::OptionsChanged)
     } else if compare(&recorded.identity, &asked.identity) == Change::Changed {
         Some(RestartReason::FileChanged)
@@ -337,6 +337,20 @@ mod tests {
         let found = Found::default();
         let decision = decide(&found, &Header::sample(), true, &Listed::NotAsked, &plan());
         assert_eq!(decision, Decision::Begin);
+    }
+
+    #[test]
+    fn an_upload_that_was_found_goes_on_with_the_options_asked_for_then() {
+        let asked = Header::sample();
+        let found = asked.clone().with_unseen_options();
+        assert_ne!(found.options, asked.options);
+        assert_eq!(mismatch(&found, &asked), None);
+        let mut other = asked;
+        other.options[31] = 1;
+        let changed = Some(RestartReason::OptionsChanged);
+        assert_eq!(mismatch(&found, &other), changed);
+        let twice = found.clone().with_unseen_options();
+        assert_eq!(mismatch(&found, &twice), changed);
     }
 
     #[test]

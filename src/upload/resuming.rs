@@ -6,6 +6,7 @@ use super::outcome::RestartReason;
 use super::plan::Part;
 use super::resume::{Continuation, Decision, Found, Listed, Parts, decide};
 use super::source::Source;
+use crate::checkpoint::record::Header;
 use crate::error::Error;
 use crate::part::DonePart;
 use crate::protocol::Operation;
@@ -30,6 +31,7 @@ impl Attempt<'_, '_> {
                 }
                 (Decision::Settle(parts), Some(header)) => {
                     let mut open = Open::new(header.upload_id.clone(), parts);
+                    open.has_unseen_options = self.has_unseen_options(header);
                     match self.settle(&mut open, true) {
                         Ended::Again(reason) => {
                             self.state.discard(self.job, None, reason);
@@ -41,7 +43,10 @@ impl Attempt<'_, '_> {
                 (Decision::Continue(continuation), Some(header)) => {
                     let upload_id = header.upload_id.clone();
                     match self.go_on(upload_id, continuation)? {
-                        Some(open) => return Ok(Some(open)),
+                        Some(mut open) => {
+                            open.has_unseen_options = self.has_unseen_options(header);
+                            return Ok(Some(open));
+                        }
                         None if self.is_untouched()? => RestartReason::FileChanged,
                         // Not between the runs but just now: what was opened is not what is to be sent.
                         None => {
@@ -54,6 +59,10 @@ impl Attempt<'_, '_> {
             self.state.discard(self.job, found.header.as_ref(), discard);
             return Ok(None);
         }
+    }
+
+    fn has_unseen_options(&self, recorded: &Header) -> bool {
+        recorded.has_unseen_options(&self.job.headers.digest())
     }
 
     fn is_untouched(&self) -> Result<bool, Error> {
@@ -117,7 +126,7 @@ impl Attempt<'_, '_> {
             && local.into_iter().all(|(number, crc)| !differs(number, crc)))
     }
 
-    fn count_resumed(&mut self, open: &mut Open) {
+    pub(super) fn count_resumed(&mut self, open: &mut Open) {
         for number in open.parts.keys() {
             self.job.progress.add_resumed(self.plan.part_len(*number));
         }

@@ -27,6 +27,8 @@ pub(super) struct State<'a> {
     pub(super) record: RunRecord,
     /// What the checkpoint held; the first attempt takes it.
     pub(super) found: Found,
+    /// Where no checkpoint helps, the server is asked what it has: by the first attempt only.
+    pub(super) is_to_search: bool,
     pub(super) restarts: Vec<RestartReason>,
     /// Uploads of no use any more that could not be aborted yet.
     pub(super) owed: Vec<Owed>,
@@ -84,6 +86,7 @@ fn prepare<'a>(
         record,
         owed: mem::take(&mut found.owed),
         found,
+        is_to_search: upload.find_on_server,
         restarts: vec![],
         observer: upload.observer.unwrap_or_else(|| Box::new(|_| {})),
     };

@@ -5,12 +5,15 @@ mod inspect;
 mod pending;
 mod plan;
 mod program;
+mod search;
 
-use crate::support::{PART, Scene};
-use oss_upload::local_server::{Fault, Operation};
-use oss_upload::{Checkpoint, UploadFile};
+use crate::support::logs::heard_during;
+use crate::support::{PART, Scene, bucket, client};
+use oss_upload::local_server::{ACCESS_KEY_ID, Fault, LocalServer, Operation};
+use oss_upload::{Checkpoint, Credentials, UploadFile};
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 /// Runs an upload that ends for good after so many parts, and leaves it open on the server without a checkpoint.
 /// Returns its id.
@@ -71,4 +74,45 @@ fn open_uploads(scene: &Scene) -> Vec<String> {
     let mut ids: Vec<String> = uploads.map(|upload| upload.upload_id).collect();
     ids.sort();
     ids
+}
+
+/// Whatever is told to people and tools, by value, error or log.
+#[test]
+fn nothing_that_is_told_holds_a_secret() {
+    const SECRET: &str = "s3cr3t-of-the-tools";
+    const TOKEN: &str = "t0ken-of-the-tools";
+    let server = LocalServer::builder().credentials(ACCESS_KEY_ID, SECRET);
+    let server = server.security_token(TOKEN).start().expect("a port");
+    let mut scene = Scene::on(server, 4 * PART);
+    let credentials = Credentials::new(ACCESS_KEY_ID, SECRET).with_security_token(TOKEN);
+    scene.bucket = bucket(client(&scene.server).credentials(credentials.clone()));
+    let client = client(&scene.server).credentials(credentials);
+    let client = client.build().expect("a client");
+    let mut said = vec![];
+    let heard = heard_during(|| {
+        scene.interrupt_after(2);
+        said.push(format!("{:?}", Checkpoint::inspect(scene.checkpoint())));
+        said.push(format!("{:?}", scene.upload().find_on_server().plan()));
+        let mut uploads = scene.bucket.pending_uploads("");
+        said.push(format!("{uploads:?} {:?} {uploads:?}", uploads.next()));
+        let denied = scene
+            .server
+            .fault(Fault::deny().on(Operation::AbortMultipartUpload));
+        said.push(format!("{:?}", client.abandon(scene.checkpoint())));
+        said.push(format!(
+            "{:?}",
+            scene.bucket.abort_pending("", Duration::ZERO)
+        ));
+        denied.remove();
+        fs::remove_file(scene.checkpoint()).expect("a checkpoint");
+        said.push(format!("{:?}", scene.upload().find_on_server().run()));
+    });
+    assert!(said.iter().all(|text| text.len() > 100), "{said:?}");
+    let uploaded = said.last().expect("a run");
+    assert!(uploaded.contains("Resumed"), "{uploaded}");
+    let ours = |line: &&String| line.contains(" oss_upload::");
+    for text in said.iter().chain(heard.iter().filter(ours)) {
+        assert!(!text.contains(SECRET) && !text.contains(TOKEN), "{text}");
+        assert!(!text.contains("OSS4-HMAC"), "{text}");
+    }
 }
