@@ -76,6 +76,11 @@ impl Answer {
         self.add(name, value);
     }
 
+    pub(super) fn replaced(mut self, name: &str, value: &str) -> Answer {
+        self.replace(name, value);
+        self
+    }
+
     pub(super) fn add(&mut self, name: &str, value: &str) {
         self.headers
             .push((name.to_owned().into(), value.to_owned()));

@@ -7,6 +7,7 @@ use super::{LocalServer, Shared};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The key id that a server knows unless told otherwise.
 pub const ACCESS_KEY_ID: &str = "local-id";
@@ -32,6 +33,7 @@ pub struct Builder {
     checksums_bodies: bool,
     allows_anonymous: bool,
     receive_buffer: Option<usize>,
+    callback_timeout: Duration,
 }
 
 impl fmt::Debug for Builder {
@@ -63,6 +65,7 @@ impl Builder {
             checksums_bodies: true,
             allows_anonymous: false,
             receive_buffer: None,
+            callback_timeout: Duration::from_secs(5),
         }
     }
 
@@ -141,6 +144,12 @@ impl Builder {
         self
     }
 
+    /// Sets how long an application may take to answer a callback. Default: 5 s, as at OSS.
+    pub fn callback_timeout(mut self, timeout: Duration) -> Builder {
+        self.callback_timeout = timeout;
+        self
+    }
+
     /// Starts the server.
     ///
     /// # Errors
@@ -165,6 +174,7 @@ impl Builder {
             self.allows_anonymous,
             self.security_token.as_deref(),
         );
-        LocalServer::new(Shared::new(store, keeper), self.port, self.receive_buffer)
+        let shared = Shared::new(store, keeper, self.callback_timeout);
+        LocalServer::new(shared, self.port, self.receive_buffer)
     }
 }

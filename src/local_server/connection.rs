@@ -160,7 +160,10 @@ impl Connection {
         self.run_hooks(x);
         let served = |received| match refusal {
             Some(error) => Err(error),
-            None => calls::perform(&self.shared, &x.request, content_md5, received),
+            None => {
+                let shared = &self.shared;
+                calls::perform(shared, &x.request, &x.request_id, content_md5, received)
+            }
         };
         let answer = match &x.plan.fate {
             Fate::Unanswered => {

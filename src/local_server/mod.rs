@@ -24,8 +24,14 @@
 //! # What it knows
 //!
 //! The operations of [`Operation`], each with the headers and parameters of its API page. What OSS knows and
-//! the server does not (callbacks, copying, versioning, presigned URLs, sequential uploads) it refuses with
-//! `NotImplemented` or `InvalidArgument`, never in silence.
+//! the server does not (copying, versioning, presigned URLs, sequential uploads) it refuses with
+//! `NotImplemented` or `InvalidArgument`, never in silence. Parameters that begin with `x-` but not with `x-oss-` it
+//! passes over.
+//!
+//! Callbacks of PutObject and CompleteMultipartUpload go to URLs of this machine, `http://127.0.0.1` or
+//! `http://localhost`, once the object is stored; all others are refused. The body is filled in with the documented
+//! variables, the answer must come within [5 s](Builder::callback_timeout), with status 200, a length and JSON; else it
+//! is 203 `CallbackFailed`. Calls are not signed, and no image is looked into (`imageInfo.*` is empty).
 //!
 //! # Limits
 //!
@@ -39,6 +45,7 @@
 mod answer;
 mod auth;
 mod builder;
+mod callback;
 mod calls;
 mod connection;
 mod content;
@@ -70,6 +77,7 @@ use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use store::{Overwrite, Store, Stored, StoredHeaders, md5_etag};
 
 /// A running server. Dropping it ends all connections and threads.
@@ -276,10 +284,12 @@ struct Shared {
     journal: Journal,
     connections: AtomicU64,
     clock_offset: AtomicI64,
+    /// How long an application may take to answer a callback.
+    callback_timeout: Duration,
 }
 
 impl Shared {
-    fn new(store: Store, keeper: Keeper) -> Shared {
+    fn new(store: Store, keeper: Keeper, callback_timeout: Duration) -> Shared {
         Shared {
             keeper,
             store,
@@ -287,6 +297,7 @@ impl Shared {
             journal: Journal::default(),
             connections: AtomicU64::new(0),
             clock_offset: AtomicI64::new(0),
+            callback_timeout,
         }
     }
 

@@ -67,6 +67,11 @@ impl Request {
         self.query.iter().find(named).map(|(_, value)| &**value)
     }
 
+    /// The value of a header, or of the parameter of this name.
+    pub(super) fn header_or_parameter(&self, name: &str) -> Option<&str> {
+        self.header(name).or_else(|| self.parameter(name))
+    }
+
     pub(super) fn is_head(&self) -> bool {
         self.head.method == "HEAD"
     }
@@ -196,7 +201,9 @@ impl Request {
                 "part-number-marker",
                 "encoding-type",
             ],
-            Operation::CompleteMultipartUpload => &["uploadId", "encoding-type"],
+            Operation::CompleteMultipartUpload => {
+                &["uploadId", "encoding-type", "callback", "callback-var"]
+            }
             Operation::AbortMultipartUpload => &["uploadId"],
             Operation::ListMultipartUploads => &[
                 "uploads",
@@ -208,12 +215,17 @@ impl Request {
                 "encoding-type",
             ],
             Operation::HeadObject => &["objectMeta"],
-            Operation::PutObject | Operation::GetObject | Operation::DeleteObject => &[],
+            Operation::PutObject => &["callback", "callback-var"],
+            Operation::GetObject | Operation::DeleteObject => &[],
             Operation::Other => return Err(OssError::not_implemented("this call")),
         };
         for (i, (name, _)) in self.query.iter().enumerate() {
             let is_repeated = self.query[..i].iter().any(|(other, _)| other == name);
-            if !known.contains(&&**name) || is_repeated {
+            let is_known = known.contains(&&**name)
+                || COMMON_PARAMETERS.contains(&&**name)
+                // What a caller adds for the logs, or for what stands in between.
+                || name.starts_with("x-") && !name.starts_with("x-oss-");
+            if !is_known || is_repeated {
                 return Err(unexpected_parameter(name));
             }
         }
@@ -250,7 +262,12 @@ impl Request {
     }
 }
 
+/// Parameters in place of headers, with every call.
+const COMMON_PARAMETERS: &[&str] = &["x-oss-request-payer", "x-oss-traffic-limit"];
+
 const KNOWN_HEADERS: &[&str] = &[
+    "x-oss-callback",
+    "x-oss-callback-var",
     "x-oss-complete-all",
     "x-oss-content-sha256",
     "x-oss-date",

@@ -4,7 +4,7 @@
 
 use super::object::check_acl;
 use super::upload::check_part_number;
-use super::{Received, overwrite};
+use super::{Received, Told, call_back, overwrite};
 use crate::escape;
 use crate::local_server::Shared;
 use crate::local_server::answer::Answer;
@@ -37,6 +37,7 @@ pub(super) fn admit(shared: &Shared, request: &Request) -> Result<(), OssError> 
 pub(super) fn complete(
     shared: &Shared,
     request: &Request,
+    request_id: &str,
     received: Received,
 ) -> Result<Answer, OssError> {
     let (bucket, key) = request.place();
@@ -45,15 +46,28 @@ pub(super) fn complete(
     let parts = choose_parts(request, &upload, &body_text(received)?)?;
     check_sizes(&parts)?;
     let object = assemble(shared, request, upload, &parts);
-    let (etag, crc) = (format!("\"{}\"", object.etag), object.crc);
+    let (bare_etag, mime_type) = (object.etag.clone(), object.headers["content-type"].clone());
+    let told = Told {
+        bucket,
+        key,
+        etag: &bare_etag,
+        len: object.len,
+        mime_type: &mime_type,
+        crc: object.crc,
+        md5: None,
+        operation: "CompleteMultipartUpload",
+        request_id,
+        now: shared.now(),
+    };
     let overwrite = overwrite(request, EXISTS);
     (shared.store).complete(bucket, key, upload_id, &parts, object, overwrite)?;
 
+    let etag = format!("\"{bare_etag}\"");
     let mut answer = Answer::new(200).header("ETag", &*etag);
-    if let Some(crc) = crc {
+    if let Some(crc) = told.crc {
         answer = answer.header("x-oss-hash-crc64ecma", crc.to_string());
     }
-    Ok(answer.xml(result(request, &etag)))
+    call_back(shared, request, &told, answer.xml(result(request, &etag)))
 }
 
 fn body_text(received: Received) -> Result<String, OssError> {

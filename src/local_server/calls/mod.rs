@@ -7,6 +7,7 @@ mod upload;
 
 use super::Shared;
 use super::answer::Answer;
+use super::callback::{self, Callback, Told};
 use super::content::{Content, Writer};
 use super::error::OssError;
 use super::journal::Operation;
@@ -75,6 +76,10 @@ pub(super) fn admit(
         Operation::CompleteMultipartUpload => complete::admit(shared, request)?,
         _ => {}
     }
+    match request.operation {
+        Operation::PutObject | Operation::CompleteMultipartUpload => drop(Callback::of(request)?),
+        _ => callback::refuse(request)?,
+    }
     intake(shared, request, framing)
 }
 
@@ -82,6 +87,7 @@ pub(super) fn admit(
 pub(super) fn perform(
     shared: &Shared,
     request: &Request,
+    request_id: &str,
     intake_md5: Option<[u8; 16]>,
     received: Received,
 ) -> Result<Answer, OssError> {
@@ -93,10 +99,12 @@ pub(super) fn perform(
         Operation::InitiateMultipartUpload => upload::initiate(shared, request),
         Operation::UploadPart => upload::put_part(shared, request, received),
         Operation::ListParts => list::parts(shared, request),
-        Operation::CompleteMultipartUpload => complete::complete(shared, request, received),
+        Operation::CompleteMultipartUpload => {
+            complete::complete(shared, request, request_id, received)
+        }
         Operation::AbortMultipartUpload => upload::abort(shared, request),
         Operation::ListMultipartUploads => list::uploads(shared, request),
-        Operation::PutObject => object::put(shared, request, received),
+        Operation::PutObject => object::put(shared, request, request_id, received),
         Operation::HeadObject => object::head(shared, request),
         Operation::GetObject => object::get(shared, request),
         Operation::DeleteObject => object::delete(shared, request),
@@ -165,7 +173,7 @@ fn check_key(request: &Request) -> Result<(), OssError> {
 fn check_common_headers(request: &Request) -> Result<(), OssError> {
     check_choice(request, "x-oss-request-payer", &["requester"])?;
     check_choice(request, "x-oss-forbid-overwrite", &["true", "false"])?;
-    let Some(limit) = request.header("x-oss-traffic-limit") else {
+    let Some(limit) = request.header_or_parameter("x-oss-traffic-limit") else {
         return Ok(());
     };
     // Sources disagree about the lower bound; this is the lower one.
@@ -183,7 +191,7 @@ fn check_common_headers(request: &Request) -> Result<(), OssError> {
 }
 
 fn check_choice(request: &Request, name: &'static str, choices: &[&str]) -> Result<(), OssError> {
-    match request.header(name) {
+    match request.header_or_parameter(name) {
         Some(value) if !choices.contains(&value) => Err(OssError::argument(
             "The value of a header is invalid.",
             name,
@@ -198,4 +206,20 @@ fn overwrite(request: &Request, ec: &'static str) -> Overwrite {
         Some("true") => Overwrite::Forbidden(ec),
         _ => Overwrite::Allowed,
     }
+}
+
+/// Calls the application back, if the request asks for it. Its answer takes the place of the body.
+fn call_back(
+    shared: &Shared,
+    request: &Request,
+    told: &Told<'_>,
+    answer: Answer,
+) -> Result<Answer, OssError> {
+    let Some(callback) = Callback::of(request)? else {
+        return Ok(answer);
+    };
+    let body = callback.call(told, shared.callback_timeout)?;
+    Ok(answer
+        .replaced("Content-Type", "application/json")
+        .body(body))
 }

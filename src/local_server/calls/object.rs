@@ -3,7 +3,7 @@
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/putobject>
 
 use super::upload::stored_answer;
-use super::{Received, check_choice, overwrite};
+use super::{Received, Told, call_back, check_choice, overwrite};
 use crate::escape;
 use crate::local_server::Shared;
 use crate::local_server::answer::Answer;
@@ -43,23 +43,37 @@ pub(super) fn admit_put(shared: &Shared, request: &Request) -> Result<(), OssErr
 pub(super) fn put(
     shared: &Shared,
     request: &Request,
+    request_id: &str,
     received: Received,
 ) -> Result<Answer, OssError> {
     let (bucket, key) = request.place();
     let answer = stored_answer(&received);
+    let (etag, headers) = (etag_of(&received), metadata(request));
+    let told = Told {
+        bucket,
+        key,
+        etag: &etag,
+        len: received.len,
+        mime_type: &headers["content-type"],
+        crc: received.crc,
+        md5: received.md5,
+        operation: "PutObject",
+        request_id,
+        now: shared.now(),
+    };
     let object = Stored {
         len: received.len,
-        etag: etag_of(&received),
+        etag: etag.clone(),
         md5: received.md5,
         crc: received.crc,
-        headers: metadata(request),
+        headers: headers.clone(),
         parts: None,
         modified: shared.now(),
         content: received.content,
     };
     let overwrite = overwrite(request, EXISTS);
     shared.store.put(bucket, key, object, overwrite)?;
-    Ok(answer)
+    call_back(shared, request, &told, answer)
 }
 
 pub(super) fn head(shared: &Shared, request: &Request) -> Result<Answer, OssError> {

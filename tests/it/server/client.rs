@@ -261,14 +261,15 @@ impl Ask {
 }
 
 fn canonical_headers(headers: &[(String, String)], signed: impl Fn(&str) -> bool) -> String {
-    let mut lines: Vec<String> = headers
+    let mut found: Vec<(String, &str)> = headers
         .iter()
         .map(|(name, value)| (name.to_lowercase(), value.trim()))
         .filter(|(name, _)| signed(name))
-        .map(|(name, value)| format!("{name}:{value}\n"))
         .collect();
-    lines.sort();
-    lines.concat()
+    // By name: of two lines, `x-oss-callback:` would come after `x-oss-callback-var:`.
+    found.sort();
+    let line = |(name, value): (String, &str)| format!("{name}:{value}\n");
+    found.into_iter().map(line).collect()
 }
 
 fn pair(name: &str, value: &str, write: impl Fn(&str) -> String) -> String {

@@ -1,6 +1,8 @@
 //! What is refused, and how.
 
 use super::client::*;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use oss_upload::local_server::{LocalServer, Operation};
 use std::io::Read;
 
@@ -282,7 +284,7 @@ fn unknown_methods_and_parameters_are_refused() {
 #[test]
 fn headers_that_the_server_would_ignore_are_refused() {
     let server = server();
-    for name in ["x-oss-callback", "x-oss-copy-source", "x-oss-no-such-thing"] {
+    for name in ["x-oss-copy-source", "x-oss-no-such-thing"] {
         let ask = put("k", b"x").header(name, "1");
         ask.refused(&server, 400, "NotImplemented");
     }
@@ -600,6 +602,109 @@ fn errors_carry_their_request_id_and_travel_in_a_header_for_head() {
     assert_eq!(answer.header("server"), Some("AliyunOSS"));
     let answer = head("none").refused(&server, 404, "NoSuchKey");
     assert_eq!(answer.header("x-oss-ec"), Some("0026-00000001"));
+}
+
+fn base64(text: &str) -> String {
+    STANDARD.encode(text)
+}
+
+#[test]
+fn a_callback_is_read_strictly_and_nothing_stored_when_it_is_malformed() {
+    let server = server();
+    let id = begin(&server, "k");
+    let etag = part("k", &id, 1, b"x").sent_ok(&server).etag();
+    let form = |body: &str| {
+        base64(&format!(
+            "{{\"callbackUrl\":\"http://127.0.0.1:9\",\"callbackBody\":\"{body}\"}}"
+        ))
+    };
+    let good = form("a=b");
+    let refused = |headers: &[(&str, &str)], code: &str, argument: &str| {
+        for ask in [put("k", b"x"), complete("k", &id, &[(1, &etag)])] {
+            let add = |ask: Ask, (name, value): &(&str, &str)| ask.header(name, value);
+            let answer = headers.iter().fold(ask, add).refused(&server, 400, code);
+            let names = answer.all("ArgumentName");
+            assert_eq!(names.concat(), argument, "{headers:?}");
+        }
+    };
+    for wrong in [
+        "not base64",
+        &base64("no JSON"),
+        &base64("[]"),
+        &base64("{\"callbackUrl\":\"http://127.0.0.1\"}"),
+        &base64("{\"callbackBody\":\"a=b\"}"),
+        &base64("{\"callbackUrl\":\"http://127.0.0.1\",\"callbackBody\":1}"),
+        &base64("{\"callbackUrl\":\"http://127.0.0.1\",\"callbackBody\":\"a\",\"other\":1}"),
+        &base64("{\"callbackUrl\":\"\",\"callbackBody\":\"a\"}"),
+        &base64(
+            "{\"callbackUrl\":\"http://127.0.0.1\",\"callbackBody\":\"a\",\"callbackBodyType\":\"text/xml\"}",
+        ),
+        &form(""),
+        &form("${object"),
+        &form("${nothing}"),
+        &form("${x:unset}"),
+        &form(&"v".repeat(4000)),
+        &base64(&format!(
+            "{{\"callbackUrl\":\"{}\",\"callbackBody\":\"a\"}}",
+            ["http://127.0.0.1"; 6].join(";")
+        )),
+    ] {
+        refused(&[("x-oss-callback", wrong)], "InvalidArgument", "callback");
+    }
+    for wrong in [
+        "not base64",
+        &base64("[]"),
+        &base64("{\"a\":\"1\"}"),
+        &base64("{\"x:A\":\"1\"}"),
+        &base64("{\"x:a\":1}"),
+    ] {
+        let headers = [("x-oss-callback", &*good), ("x-oss-callback-var", wrong)];
+        refused(&headers, "InvalidArgument", "callback-var");
+    }
+    let lone = base64("{\"x:a\":\"1\"}");
+    refused(
+        &[("x-oss-callback-var", &lone)],
+        "InvalidArgument",
+        "callback-var",
+    );
+    for elsewhere in [
+        "https://127.0.0.1",
+        "http://192.0.2.1",
+        "http://app.example.com",
+    ] {
+        let json = format!("{{\"callbackUrl\":\"{elsewhere}\",\"callbackBody\":\"a\"}}");
+        refused(&[("x-oss-callback", &base64(&json))], "NotImplemented", "");
+    }
+    assert!(server.object(BUCKET, "k").is_none());
+    assert_eq!(server.pending_uploads().len(), 1);
+}
+
+#[test]
+fn a_callback_belongs_to_calls_that_make_an_object_and_comes_one_way() {
+    let server = server();
+    let id = begin(&server, "k");
+    let callback = base64("{\"callbackUrl\":\"http://127.0.0.1:9\",\"callbackBody\":\"a=b\"}");
+    for ask in [
+        initiate("k"),
+        part("k", &id, 1, b"x"),
+        get("k").query("uploadId", &id),
+        get("k"),
+        head("k"),
+        ask("DELETE", "k"),
+    ] {
+        for name in ["x-oss-callback", "x-oss-callback-var"] {
+            let ask = ask.clone().header(name, &callback);
+            ask.refused(&server, 400, "InvalidArgument");
+        }
+        let ask = ask.query("callback", &callback);
+        ask.refused(&server, 400, "InvalidArgument");
+    }
+    let both = put("k", b"x").header("x-oss-callback", &callback);
+    let answer = both
+        .query("callback", &callback)
+        .refused(&server, 400, "InvalidArgument");
+    assert_eq!(answer.element("ArgumentName"), "callback");
+    assert!(server.object(BUCKET, "k").is_none());
 }
 
 #[test]
