@@ -118,8 +118,9 @@ pub use upload::{
     PendingUploads, PlannedStart, RecordedProgress, RecordedUpload, StoredParts, UploadPlan,
 };
 pub use upload::{
-    Control, Encryption, FileOutcome, FilesSnapshot, IntoUploadFile, ObjectAcl, OnChange, Outcome,
-    Phase, RestartReason, Snapshot, StorageClass, UploadFile, UploadFiles, Uploaded, Verify,
+    Callback, Control, Encryption, FileOutcome, FilesSnapshot, IntoUploadFile, Kms, ObjectAcl,
+    OnChange, Outcome, Phase, RestartReason, Snapshot, StorageClass, UploadFile, UploadFiles,
+    Uploaded, Verify,
 };
 
 /// The README's code is compiled too.

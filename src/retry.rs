@@ -186,7 +186,7 @@ fn judge_service(operation: Operation, error: &ServiceError) -> Verdict {
         (408 | 500.., _) => Verdict::Backoff,
         (400, "RequestTimeout" | "BadRequest" | "IncompleteBody") => Verdict::Backoff,
         // The bytes may have been damaged on the way.
-        (400, "InvalidDigest") if operation == Operation::UploadPart => Verdict::Backoff,
+        (400, "InvalidDigest") if operation.has_body() => Verdict::Backoff,
         _ => Verdict::Fatal,
     }
 }
@@ -368,8 +368,9 @@ mod tests {
             (
                 CompleteMultipartUpload,
                 service(400, "InvalidDigest"),
-                Verdict::Fatal,
+                Verdict::Backoff,
             ),
+            (ListParts, service(400, "InvalidDigest"), Verdict::Fatal),
             (
                 CompleteMultipartUpload,
                 service(200, "InternalError"),

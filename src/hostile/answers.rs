@@ -8,9 +8,9 @@ use crate::part::{DonePart, PartNumber};
 use crate::protocol::complete::{Completed, Outcome};
 use crate::protocol::list_parts::{ListedPart, Page};
 use crate::protocol::{
-    Answer, META_PREFIX, Operation, ServiceError, Unreadable, complete as completing, head_object,
-    initiate as initiating, list_parts as listing, list_uploads as listing_uploads, put_object,
-    upload_part,
+    Answer, META_PREFIX, NOTHING_MORE, Operation, ServiceError, Unreadable, complete as completing,
+    head_object, initiate as initiating, list_parts as listing, list_uploads as listing_uploads,
+    put_object, upload_part,
 };
 use crate::retry::{Failure, Next, RetryPolicy, Tries};
 use crate::upload::plan::Plan;
@@ -119,7 +119,7 @@ pub(super) fn initiate(body: &[u8]) -> Option<String> {
     assert_eq!(check_upload_id(&id), Ok(()));
     expect_verbatim(&id, body);
     let number = "10000";
-    expect_sendable(&upload_part::request("k", &id, number, &[]));
+    expect_sendable(&upload_part::request("k", &id, number, &NOTHING_MORE));
     Some(id)
 }
 
@@ -209,12 +209,17 @@ pub(super) fn list_uploads(body: &[u8]) -> Option<listing_uploads::Page> {
         assert_eq!(check_key(&upload.key), Ok(()));
         assert_eq!(check_upload_id(&upload.upload_id), Ok(()));
         expect_verbatim(&upload.upload_id, body);
-        expect_sendable(&listing::request(&upload.key, &upload.upload_id, "0", &[]));
+        expect_sendable(&listing::request(
+            &upload.key,
+            &upload.upload_id,
+            "0",
+            &NOTHING_MORE,
+        ));
         let initiated = Timestamp::try_from(SystemTime::from(upload.initiated));
         assert_eq!(initiated.ok(), Some(upload.initiated));
     }
     if let Some(next) = &page.next {
-        expect_sendable(&listing_uploads::request("", next, &[]));
+        expect_sendable(&listing_uploads::request("", next, &NOTHING_MORE));
         assert!(from("", next).is_none(), "it leads to itself");
     }
     from("a", &listing_uploads::Marker::default());
@@ -263,7 +268,7 @@ pub(super) fn headers(lines: &[u8]) -> bool {
     if let Some(Outcome::Completed(object)) = readable(completing::read(&answer, true)) {
         expect_object(&object, &answer);
     }
-    if let Some(Outcome::Completed(object)) = readable(put_object::read(&answer)) {
+    if let Some(Outcome::Completed(object)) = readable(put_object::read(&answer, false)) {
         assert!(object.etag.is_some());
         expect_object(&object, &answer);
     }

@@ -79,7 +79,7 @@ pub fn key(key: &str) {
     let _ = names::key(key);
 }
 
-/// Headers and metadata of an object, `name: value` in lines.
+/// Headers and metadata of an object, `name: value` in lines, and parameters, `?name=value`.
 pub fn object_headers(lines: &str) {
     let _ = names::object_headers(lines);
 }

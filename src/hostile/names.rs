@@ -6,11 +6,12 @@ use crate::credentials::Credentials;
 use crate::endpoint::{Addressing, Endpoint, check_bucket, check_key, is_region};
 use crate::error::Error;
 use crate::protocol::{
-    Operation, Request, abort, complete, head_object, initiate, list_parts, put_object, upload_part,
+    NOTHING_MORE, Operation, Request, abort, complete, head_object, initiate, list_parts,
+    put_object, upload_part,
 };
 use crate::sign::signer::Signer;
 use crate::sign::{Signable, SignatureVersion, v4};
-use crate::upload::options::ObjectHeaders;
+use crate::upload::options::{Given, ObjectHeaders};
 use jiff::Timestamp;
 use ureq::http::{HeaderName, HeaderValue, Uri};
 
@@ -151,10 +152,10 @@ pub(super) fn key(key: &str) -> Option<String> {
         }
     }
     for request in [
-        initiate::request(key, &[]),
-        list_parts::request(key, key, "0", &[]),
-        abort::request(key, key, &[]),
-        head_object::request(key, &[]),
+        initiate::request(key, &NOTHING_MORE),
+        list_parts::request(key, key, "0", &NOTHING_MORE),
+        abort::request(key, key, &NOTHING_MORE),
+        head_object::request(key, &NOTHING_MORE),
     ] {
         expect_sendable(&request);
     }
@@ -179,14 +180,27 @@ fn unescape(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// How many headers are taken, when they are.
+/// How many headers and parameters are taken, when they are. Lines of parameters begin with a question mark.
 pub(super) fn object_headers(lines: &str) -> Option<usize> {
+    let is_query = |line: &&str| line.starts_with('?');
+    let query: Vec<(String, String)> = lines
+        .split('\n')
+        .filter(is_query)
+        .filter_map(|line| line[1..].split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
     let given: Vec<(String, String)> = lines
         .split('\n')
+        .filter(|line| !is_query(line))
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let sorted = match ObjectHeaders::new(&given, &[]) {
+    let asked = Given {
+        headers: given.clone(),
+        query: query.clone(),
+        ..Given::default()
+    };
+    let sorted = match ObjectHeaders::new(&asked) {
         Ok(sorted) => sorted,
         Err(why) => return refused(lines, why),
     };
@@ -194,12 +208,17 @@ pub(super) fn object_headers(lines: &str) -> Option<usize> {
         .iter()
         .map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_owned()))
         .collect();
-    assert_eq!(sorted.put, said, "PutObject carries each, as it was given");
+    assert_eq!(
+        sorted.put.headers, said,
+        "PutObject carries each, as it was given"
+    );
     let len: usize = said
         .iter()
         .map(|(name, value)| name.len() + value.len())
         .sum();
     assert!(len <= 64 << 10, "{len} bytes");
+    assert_eq!(sorted.put.query, query, "and each parameter");
+    let endpoint = Endpoint::parse("oss-cn-hangzhou.aliyuncs.com", None).expect("an endpoint");
     for request in [
         put_object::request("k", &sorted.put),
         initiate::request("k", &sorted.initiate),
@@ -215,9 +234,29 @@ pub(super) fn object_headers(lines: &str) -> Option<usize> {
                 .any(|(n, v)| (n.as_str(), v.as_str()) == (*name, *value));
             assert!(ours || given, "{name} is made up");
         }
+        let own = ["uploads", "uploadId", "partNumber", "encoding-type"];
+        let own = [&own[..], &["max-parts", "part-number-marker"]].concat();
+        for (n, (name, _)) in request.query.iter().enumerate() {
+            let is_given = query.iter().any(|(given, _)| given == name);
+            assert!(
+                own.contains(name) != is_given,
+                "{name} is not one or the other"
+            );
+            let before = &request.query[..n];
+            assert!(
+                before.iter().all(|(other, _)| other != name),
+                "{name} twice"
+            );
+        }
+        let url = endpoint.url(BUCKET, "k", &request.query);
+        let uri: Result<Uri, _> = url.parse();
+        assert!(
+            uri.is_ok() && url.bytes().all(|b| b.is_ascii_graphic()),
+            "{url}"
+        );
         expect_sendable(&request);
     }
-    Some(given.len())
+    Some(given.len() + query.len())
 }
 
 /// Whether they are taken.
@@ -250,7 +289,7 @@ pub(super) fn credentials(lines: &str) -> bool {
         return false;
     }
     expect_signed(
-        &initiate::request("k", &[]),
+        &initiate::request("k", &NOTHING_MORE),
         &credentials,
         Timestamp::UNIX_EPOCH,
     );
@@ -265,7 +304,7 @@ pub(super) fn expect_sendable(request: &Request<'_>) {
 
 /// The same at another time: a server may say what time it is.
 pub(super) fn expect_sendable_at(time: Timestamp) {
-    let request = initiate::request("k", &[]);
+    let request = initiate::request("k", &NOTHING_MORE);
     expect_signed(&request, &Credentials::new("id", "secret"), time);
 }
 

@@ -2,16 +2,16 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/abortmultipartupload>
 
-use super::{Answer, Operation, Request, Unreadable};
+use super::{Additions, Answer, Operation, Request, Unreadable};
 
 pub(crate) fn request<'a>(
     key: &'a str,
     upload_id: &'a str,
-    headers: &'a [(String, String)],
+    additions: &'a Additions,
 ) -> Request<'a> {
     Request::new(Operation::AbortMultipartUpload, key)
         .query(&[("uploadId", upload_id)])
-        .headers(headers)
+        .adding(additions)
 }
 
 /// Any other success than 204 is not OSS's: a portal's page, perhaps.

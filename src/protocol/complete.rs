@@ -2,7 +2,7 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/completemultipartupload>
 
-use super::{Answer, Body, Operation, Request, ServiceError, Unreadable, xml};
+use super::{Additions, Answer, Body, Operation, Request, ServiceError, Unreadable, xml};
 use crate::etag::ETag;
 use std::fmt::Write;
 
@@ -11,12 +11,12 @@ const OPERATION: Operation = Operation::CompleteMultipartUpload;
 pub(crate) fn request<'a>(
     key: &'a str,
     upload_id: &'a str,
-    headers: &'a [(String, String)],
+    additions: &'a Additions,
     body: &'a str,
 ) -> Request<'a> {
     let mut request = Request::new(OPERATION, key)
         .query(&[("encoding-type", "url"), ("uploadId", upload_id)])
-        .headers(headers)
+        .adding(additions)
         .body(Body::Bytes(body.as_bytes()));
     request.headers.push(("content-type", "application/xml"));
     request
@@ -40,6 +40,8 @@ pub(crate) fn body<'a>(parts: impl Iterator<Item = (u16, &'a ETag)>) -> String {
 pub(crate) struct Completed {
     pub(crate) etag: Option<ETag>,
     pub(crate) crc64: Option<u64>,
+    /// What the caller's own server answered to the callback.
+    pub(crate) callback: Option<Vec<u8>>,
     pub(crate) version_id: Option<String>,
 }
 
@@ -81,6 +83,7 @@ pub(crate) fn read(answer: &Answer, callback: bool) -> Result<Outcome, Unreadabl
     Ok(Outcome::Completed(Completed {
         etag: from_body.or_else(|| answer.etag()),
         crc64: answer.crc64(),
+        callback: callback.then(|| answer.body.clone()),
         version_id: answer.version_id(),
     }))
 }
@@ -111,6 +114,8 @@ mod tests {
         assert!(matches!(read_it, Ok(Outcome::Refused(error)) if error.code() == "InternalError"));
         answer.body = b"<html></html>".to_vec();
         assert!(read(&answer, false).is_err());
-        assert!(matches!(read(&answer, true), Ok(Outcome::Completed(_))));
+        let stored = read(&answer, true).map(|outcome| outcome.object().ok());
+        let callback = stored.ok().flatten().and_then(|object| object.callback);
+        assert_eq!(callback.as_deref(), Some(&answer.body[..]));
     }
 }

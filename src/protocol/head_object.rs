@@ -3,10 +3,10 @@
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/headobject>
 
 use super::complete::Completed;
-use super::{Answer, META_PREFIX, Operation, Request, Unreadable, digits};
+use super::{Additions, Answer, META_PREFIX, Operation, Request, Unreadable, digits};
 
-pub(crate) fn request<'a>(key: &'a str, headers: &'a [(String, String)]) -> Request<'a> {
-    Request::new(Operation::HeadObject, key).headers(headers)
+pub(crate) fn request<'a>(key: &'a str, additions: &'a Additions) -> Request<'a> {
+    Request::new(Operation::HeadObject, key).adding(additions)
 }
 
 /// Headers that come back from HEAD as they were sent, user metadata apart.
@@ -76,6 +76,7 @@ pub(crate) fn read(answer: &Answer) -> Result<Head, Unreadable> {
         object: Completed {
             etag: Some(etag.ok_or_else(no_etag)?),
             crc64: answer.crc64(),
+            callback: None,
             version_id: answer.version_id(),
         },
         described: described.cloned().collect(),

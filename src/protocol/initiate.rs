@@ -2,15 +2,15 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/initiatemultipartupload>
 
-use super::{Answer, Body, Operation, Request, Unreadable, xml};
+use super::{Additions, Answer, Body, Operation, Request, Unreadable, xml};
 use crate::endpoint::check_upload_id;
 
 const OPERATION: Operation = Operation::InitiateMultipartUpload;
 
-pub(crate) fn request<'a>(key: &'a str, headers: &'a [(String, String)]) -> Request<'a> {
+pub(crate) fn request<'a>(key: &'a str, additions: &'a Additions) -> Request<'a> {
     Request::new(OPERATION, key)
         .query(&[("encoding-type", "url"), ("uploads", "")])
-        .headers(headers)
+        .adding(additions)
         .body(Body::Bytes(b""))
 }
 

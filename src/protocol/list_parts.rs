@@ -2,7 +2,7 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/listparts>
 
-use super::{Answer, Operation, Request, Unreadable, digits, xml};
+use super::{Additions, Answer, Operation, Request, Unreadable, digits, xml};
 use crate::etag::ETag;
 
 const OPERATION: Operation = Operation::ListParts;
@@ -11,7 +11,7 @@ pub(crate) fn request<'a>(
     key: &'a str,
     upload_id: &'a str,
     marker: &'a str,
-    headers: &'a [(String, String)],
+    additions: &'a Additions,
 ) -> Request<'a> {
     Request::new(OPERATION, key)
         .query(&[
@@ -20,7 +20,7 @@ pub(crate) fn request<'a>(
             ("part-number-marker", marker),
             ("uploadId", upload_id),
         ])
-        .headers(headers)
+        .adding(additions)
 }
 
 /// A part as the server has it.

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/listmultipartuploads>
 
-use super::{Answer, Operation, Request, Unreadable, parse_http_date, xml};
+use super::{Additions, Answer, Operation, Request, Unreadable, parse_http_date, xml};
 use crate::endpoint::{check_key, check_upload_id};
 use crate::escape;
 use jiff::Timestamp;
@@ -39,7 +39,7 @@ pub(crate) struct Page {
 pub(crate) fn request<'a>(
     prefix: &'a str,
     after: &'a Marker,
-    headers: &'a [(String, String)],
+    additions: &'a Additions,
 ) -> Request<'a> {
     let query = [
         ("encoding-type", "url"),
@@ -48,7 +48,7 @@ pub(crate) fn request<'a>(
         ("prefix", prefix),
         ("upload-id-marker", after.upload_id.as_str()),
     ];
-    let mut request = Request::new(OPERATION, "").headers(headers);
+    let mut request = Request::new(OPERATION, "").adding(additions);
     let given = query.iter().filter(|(_, value)| !value.is_empty());
     request.query.extend(given);
     request.query.push(("uploads", ""));
@@ -164,6 +164,7 @@ impl Encoding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::NOTHING_MORE;
     use super::*;
 
     const PAGE: &str = "<ListMultipartUploadsResult xmlns=\"http://doc.oss-cn-hangzhou.aliyuncs.com\">
@@ -274,14 +275,14 @@ mod tests {
     fn a_first_page_names_no_markers_and_a_later_one_both() {
         let (first, later) = (Marker::default(), marker("k", "5D"));
         assert_eq!(
-            request("", &first, &[]).query,
+            request("", &first, &NOTHING_MORE).query,
             [
                 ("encoding-type", "url"),
                 ("max-uploads", "1000"),
                 ("uploads", "")
             ]
         );
-        let query = request("p", &later, &[]).query;
+        let query = request("p", &later, &NOTHING_MORE).query;
         assert!(query.contains(&("key-marker", "k")), "{query:?}");
         assert!(query.contains(&("upload-id-marker", "5D")), "{query:?}");
         assert!(query.contains(&("prefix", "p")), "{query:?}");

@@ -14,6 +14,8 @@ mod xml;
 pub use service_error::ServiceError;
 
 use crate::etag::ETag;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use std::fmt;
 use std::io::Read;
@@ -44,6 +46,11 @@ impl Operation {
             Operation::AbortMultipartUpload => "DELETE",
             Operation::HeadObject => "HEAD",
         }
+    }
+
+    /// Whether its requests carry bytes, be they none.
+    pub(crate) fn has_body(self) -> bool {
+        matches!(self.method(), "POST" | "PUT")
     }
 }
 
@@ -80,9 +87,17 @@ impl<'a> Request<'a> {
         self
     }
 
-    fn headers(mut self, headers: &'a [(String, String)]) -> Request<'a> {
-        let borrowed = headers.iter().map(|(name, value)| (&**name, &**value));
-        self.headers.extend(borrowed);
+    fn adding(mut self, additions: &'a Additions) -> Request<'a> {
+        let borrowed = |(name, value): &'a (String, String)| (&**name, &**value);
+        self.headers.extend(additions.headers.iter().map(borrowed));
+        self.query.extend(additions.query.iter().map(borrowed));
+        self
+    }
+
+    /// With the checksum of the body that it is sent with, where there is one.
+    pub(crate) fn content_md5(mut self, encoded: Option<&'a str>) -> Request<'a> {
+        self.headers
+            .extend(encoded.map(|encoded| ("content-md5", encoded)));
         self
     }
 
@@ -99,6 +114,23 @@ impl<'a> Request<'a> {
             body,
         }
     }
+}
+
+/// What the caller adds to a request: headers, their names in lower case, and parameters of the query. Nothing is escaped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Additions {
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) query: Vec<(String, String)>,
+}
+
+pub(crate) static NOTHING_MORE: Additions = Additions {
+    headers: vec![],
+    query: vec![],
+};
+
+/// The value of `Content-MD5`.
+pub(crate) fn content_md5(md5: [u8; 16]) -> String {
+    STANDARD.encode(md5)
 }
 
 /// What a request carries. POST and PUT always say how long it is.

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/uploadpart>
 
-use super::{Answer, Operation, Request, Unreadable};
+use super::{Additions, Answer, Operation, Request, Unreadable};
 use crate::etag::ETag;
 
 const OPERATION: Operation = Operation::UploadPart;
@@ -12,11 +12,11 @@ pub(crate) fn request<'a>(
     key: &'a str,
     upload_id: &'a str,
     part_number: &'a str,
-    headers: &'a [(String, String)],
+    additions: &'a Additions,
 ) -> Request<'a> {
     Request::new(OPERATION, key)
         .query(&[("partNumber", part_number), ("uploadId", upload_id)])
-        .headers(headers)
+        .adding(additions)
 }
 
 /// What the server stored.

@@ -8,6 +8,7 @@ use crate::checkpoint::record::{Header, Owed};
 use crate::checkpoint::scan::{End, Scan, scan};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
+use crate::protocol::NOTHING_MORE;
 use crate::stop::Stop;
 use std::path::Path;
 use std::sync::Arc;
@@ -100,6 +101,6 @@ impl Client {
         }
         let bucket = self.bucket(owed.bucket.as_str())?;
         let stop = Arc::new(Stop::default());
-        try_abort(&bucket, owed, &[], &stop).map_err(|why| why.into_error(doing))
+        try_abort(&bucket, owed, &NOTHING_MORE, &stop).map_err(|why| why.into_error(doing))
     }
 }

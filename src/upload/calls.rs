@@ -14,12 +14,13 @@ use crate::protocol::head_object::Head;
 use crate::protocol::list_parts::ListedPart;
 use crate::protocol::list_uploads::Marker;
 use crate::protocol::{
-    Answer, Body, Operation, Request, Unreadable, abort, complete, head_object, initiate,
-    list_parts, list_uploads, put_object, upload_part,
+    Additions, Answer, Body, Operation, Request, Unreadable, abort, complete, content_md5,
+    head_object, initiate, list_parts, list_uploads, put_object, upload_part,
 };
 use crate::retry::{Failure, Next, RetryPolicy, Tries};
 use crate::stop::Stop;
 use crate::transport::TransportErrorKind;
+use md5::{Digest, Md5};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,9 +33,18 @@ pub(super) struct Calls<'a> {
     pub(super) bucket: &'a Bucket,
     pub(super) key: &'a str,
     pub(super) headers: &'a ObjectHeaders,
+    /// Whether every body goes with its MD5.
+    pub(super) content_md5: bool,
     pub(super) progress: &'a Progress,
     /// The clock that retries are timed by.
     pub(super) started: Instant,
+}
+
+/// What the bytes of a part come to, read before they are sent.
+#[derive(Debug)]
+struct Proof {
+    crc64: u64,
+    content_md5: String,
 }
 
 /// Why a part, or a file of one part, could not be sent.
@@ -52,9 +62,10 @@ impl From<Failure> for SendFailure {
 
 impl Calls<'_> {
     pub(super) fn initiate(&self, stop: &Arc<Stop>) -> Result<String, Failure> {
+        let md5 = self.md5_of(b"");
         self.repeat(Operation::InitiateMultipartUpload, stop, || {
-            let answer =
-                self.exchange(initiate::request(self.key, &self.headers.initiate), stop)?;
+            let request = initiate::request(self.key, &self.headers.initiate);
+            let answer = self.exchange(request.content_md5(md5.as_deref()), stop)?;
             Ok(initiate::read(&answer)?)
         })
     }
@@ -69,10 +80,11 @@ impl Calls<'_> {
         stop: &Arc<Stop>,
     ) -> Result<DonePart, SendFailure> {
         let number = part.number.to_string();
+        let proof = self.proof(source, part, stop)?;
         let once = || -> Result<DonePart, SendFailure> {
-            let headers = &self.headers.upload_part;
-            let request = upload_part::request(self.key, upload_id, &number, headers);
-            let (answer, sent) = self.send(request, source, part, stop)?;
+            let additions = &self.headers.upload_part;
+            let request = upload_part::request(self.key, upload_id, &number, additions);
+            let (answer, sent) = self.send(request, source, part, proof.as_ref(), stop)?;
             let stored = upload_part::read(&answer).map_err(Failure::from)?;
             compare(sent, stored.crc64)?;
             Ok(DonePart {
@@ -94,10 +106,12 @@ impl Calls<'_> {
         pace: &Pace,
         stop: &Arc<Stop>,
     ) -> Result<(Completed, u64), SendFailure> {
+        let proof = self.proof(source, part, stop)?;
         let once = || -> Result<(Completed, u64), SendFailure> {
             let request = put_object::request(self.key, &self.headers.put);
-            let (answer, sent) = self.send(request, source, part, stop)?;
-            let read = put_object::read(&answer).map_err(Failure::from)?;
+            let (answer, sent) = self.send(request, source, part, proof.as_ref(), stop)?;
+            let has_callback = self.headers.has_callback();
+            let read = put_object::read(&answer, has_callback).map_err(Failure::from)?;
             let object = read.object().map_err(Failure::Service)?;
             compare(sent, object.crc64)?;
             Ok((object, sent))
@@ -106,14 +120,17 @@ impl Calls<'_> {
     }
 
     /// One attempt at a request whose body is a part. Returns the answer and the checksum of what was sent.
-    fn send(
+    fn send<'r>(
         &self,
-        request: Request<'_>,
+        request: Request<'r>,
         source: &Source,
         part: &Part,
+        proof: Option<&'r Proof>,
         stop: &Arc<Stop>,
     ) -> Result<(Answer, u64), SendFailure> {
-        let mut reader = PartReader::new(source, part, self.progress);
+        let expected = proof.map(|proof| proof.crc64);
+        let mut reader = PartReader::new(source, part, self.progress).expecting(expected);
+        let request = request.content_md5(proof.map(|proof| &*proof.content_md5));
         let body = Body::Reader {
             len: part.len,
             reader: &mut reader,
@@ -122,6 +139,33 @@ impl Calls<'_> {
         // A request that broke off because the file could not be read is not the network's fault.
         let sent = reader.finish().map_err(SendFailure::Read)?;
         Ok((answered?, sent))
+    }
+
+    /// Reads a part for its MD5, when that is to be sent. Done once, whatever the number of attempts: should the bytes
+    /// change in between, the other checksum will tell.
+    fn proof(
+        &self,
+        source: &Source,
+        part: &Part,
+        stop: &Stop,
+    ) -> Result<Option<Proof>, SendFailure> {
+        if !self.content_md5 {
+            return Ok(None);
+        }
+        match source.digests(part, stop) {
+            Ok(Some(digests)) => Ok(Some(Proof {
+                crc64: digests.crc64,
+                content_md5: content_md5(digests.md5),
+            })),
+            Ok(None) if stop.is_set() => Err(Failure::stopped().into()),
+            Ok(None) => Err(SendFailure::Read(ReadFailure::Changed)),
+            Err(error) => Err(SendFailure::Read(ReadFailure::Io(error))),
+        }
+    }
+
+    fn md5_of(&self, body: &[u8]) -> Option<String> {
+        self.content_md5
+            .then(|| content_md5(Md5::digest(body).into()))
     }
 
     /// All parts that the server has of an upload.
@@ -176,10 +220,11 @@ impl Calls<'_> {
         body: &str,
         stop: &Arc<Stop>,
     ) -> Result<Completed, Failure> {
+        let md5 = self.md5_of(body.as_bytes());
         self.repeat(Operation::CompleteMultipartUpload, stop, || {
-            let headers = &self.headers.complete;
-            let request = complete::request(self.key, upload_id, headers, body);
-            let answer = self.exchange(request, stop)?;
+            let additions = &self.headers.complete;
+            let request = complete::request(self.key, upload_id, additions, body);
+            let answer = self.exchange(request.content_md5(md5.as_deref()), stop)?;
             let read = complete::read(&answer, self.headers.has_callback())?;
             read.object().map_err(Failure::Service)
         })
@@ -212,13 +257,8 @@ impl Calls<'_> {
 /// Aborts an upload, of this key or of another; `false` when it may still be there.
 ///
 /// A part that was in flight may be stored after an abort, so it is repeated until ListParts finds none.
-pub(super) fn abort(
-    bucket: &Bucket,
-    owed: &Owed,
-    headers: &[(String, String)],
-    stop: &Arc<Stop>,
-) -> bool {
-    let aborted = try_abort(bucket, owed, headers, stop);
+pub(super) fn abort(bucket: &Bucket, owed: &Owed, additions: &Additions, stop: &Arc<Stop>) -> bool {
+    let aborted = try_abort(bucket, owed, additions, stop);
     if let Err(why) = &aborted {
         log::warn!(
             target: "oss_upload::upload",
@@ -261,19 +301,19 @@ impl NotAborted {
 pub(super) fn try_abort(
     bucket: &Bucket,
     owed: &Owed,
-    headers: &[(String, String)],
+    additions: &Additions,
     stop: &Arc<Stop>,
 ) -> Result<(), NotAborted> {
     let (key, upload_id) = (&owed.key, &owed.upload_id);
     let mut left = 0;
     for _ in 0..MAX_ABORTS {
-        let request = || abort::request(key, upload_id, headers);
+        let request = || abort::request(key, upload_id, additions);
         match call(bucket, stop, request, abort::read) {
             Ok(()) => {}
             Err(failure) if failure.is_service("NoSuchUpload") => return Ok(()),
             Err(failure) => return Err(NotAborted::Request(failure)),
         }
-        let request = || list_parts::request(key, upload_id, "0", headers);
+        let request = || list_parts::request(key, upload_id, "0", additions);
         left = match call(bucket, stop, request, list_parts::read) {
             Ok(page) if page.parts.is_empty() => return Ok(()),
             Ok(page) => page.parts.len(),

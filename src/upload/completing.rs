@@ -182,7 +182,7 @@ impl Attempt<'_, '_> {
             }
         };
         let ours = head.len == Some(self.plan.file_len())
-            && head.is_described_by(&self.job.headers.initiate);
+            && head.is_described_by(&self.job.headers.initiate.headers);
         let Some(there) = head.object.crc64.filter(|_| ours) else {
             return Ok(None);
         };

@@ -36,6 +36,7 @@ pub(super) struct Job<'a> {
     /// That of a call with many files; else each attempt has its own.
     pub(super) crew: Option<&'a Crew>,
     pub(super) headers: ObjectHeaders,
+    pub(super) content_md5: bool,
     pub(super) verify: Verify,
     pub(super) on_change: OnChange,
     pub(super) control: Control,
@@ -60,6 +61,7 @@ impl Job<'_> {
             bucket: self.bucket,
             key: &self.key,
             headers: &self.headers,
+            content_md5: self.content_md5,
             progress: &self.progress,
             started: self.started,
         }

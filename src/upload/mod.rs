@@ -2,8 +2,11 @@
 
 mod abandon;
 mod attempt;
+mod callback;
 mod calls;
+mod checks;
 mod completing;
+mod content_type;
 mod control;
 mod crew;
 #[cfg(all(test, feature = "local-server"))]
@@ -29,10 +32,11 @@ mod source;
 mod tally;
 
 pub use abandon::Abandoned;
+pub use callback::Callback;
 pub use control::Control;
 pub use files::{FileOutcome, IntoUploadFile, UploadFiles};
 pub use inspect::{CheckpointInfo, CheckpointState, FileState, RecordedProgress, RecordedUpload};
-pub use object::{Encryption, ObjectAcl, StorageClass};
+pub use object::{Encryption, Kms, ObjectAcl, StorageClass};
 pub use outcome::{Outcome, RestartReason, Uploaded};
 pub use pending::{AbortedUploads, PendingUpload, PendingUploads, StoredParts};
 pub use preview::{PlannedStart, UploadPlan};
@@ -45,7 +49,7 @@ use crate::client::Bucket;
 use crate::endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::META_PREFIX;
-use options::ObjectHeaders;
+use options::{Given, ObjectHeaders};
 use run::Among;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -108,6 +112,8 @@ pub enum OnChange {
 /// # Ok(())
 /// # }
 /// ```
+///
+#[doc = include_str!("OPTIONS.md")]
 #[must_use = "nothing is uploaded until `run` is called"]
 pub struct UploadFile<'a> {
     bucket: &'a Bucket,
@@ -116,8 +122,8 @@ pub struct UploadFile<'a> {
     part_size: Option<u64>,
     routines: Option<usize>,
     checkpoint: Option<Checkpoint>,
-    headers: Vec<(String, String)>,
-    tags: Vec<(String, String)>,
+    given: Given,
+    content_md5: bool,
     verify: Verify,
     find_on_server: bool,
     on_change: OnChange,
@@ -145,8 +151,8 @@ impl Bucket {
             part_size: None,
             routines: None,
             checkpoint: None,
-            headers: vec![],
-            tags: vec![],
+            given: Given::default(),
+            content_md5: false,
             verify: Verify::default(),
             find_on_server: false,
             on_change: OnChange::default(),
@@ -181,18 +187,45 @@ impl<'a> UploadFile<'a> {
         self
     }
 
-    /// Adds user metadata, `x-oss-meta-NAME`: letters, digits and `-` as the name, 8 KiB for all of it.
+    /// Adds user metadata, `x-oss-meta-NAME`: letters, digits and `-` as the name, which OSS keeps in lower case; any text
+    /// without control characters as the value; 8 KiB for all of it, the full names included.
+    ///
+    /// A value goes over the wire as its UTF-8 bytes and is signed as such; whoever reads it back finds those bytes in the
+    /// header. White space at its ends, of every sort that Unicode knows, is trimmed.
     pub fn meta(mut self, name: impl AsRef<str>, value: impl Into<String>) -> Self {
         let name = format!("{META_PREFIX}{}", name.as_ref());
-        self.headers.push((name, value.into()));
+        self.given.headers.push((name, value.into()));
         self
     }
 
     /// Adds a header of the object or the upload for which there is no setter. It goes with those requests that want it,
     /// InitiateMultipartUpload or PutObject when it is not known which. Each may be given once.
-    /// All of them together have at most 64 KiB.
+    /// All of them together have at most 64 KiB. Values are sent as those of [`meta`](Self::meta) are.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.given.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a query parameter for which there is no setter. It goes with those requests that carry the header of the same
+    /// meaning, such as `x-oss-traffic-limit` or `callback`; when there is none, with InitiateMultipartUpload or PutObject.
+    /// Each may be given once, and not as a header too; all of them together have at most 16 KiB.
+    ///
+    /// The protocol's own parameters (`uploads`, `uploadId`, `partNumber` …), those of signatures, and those that make
+    /// another call of the request (`acl`, `append` …) are refused. Signatures V4 cover all parameters; V1 covers
+    /// `callback`, `callback-var` and what begins with `x-oss-`.
+    pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.given.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends `Content-MD5` with every request that has a body, so that OSS refuses bytes that were damaged on the way
+    /// instead of storing them. Default: it is not sent.
+    ///
+    /// The CRC-64 of every part is compared after it was stored, with this or without. What it costs: each part is read
+    /// twice, first for its MD5, which takes two or three seconds for a GiB. Bytes that differ the second time are a change
+    /// of the file ([`OnChange`]).
+    pub fn content_md5(mut self) -> Self {
+        self.content_md5 = true;
         self
     }
 
@@ -299,11 +332,11 @@ impl<'a> UploadFile<'a> {
             plan::check_part_size(size).map_err(refuse)?;
         }
         check_routines(self.routines.unwrap_or(1)).map_err(refuse)?;
-        let headers = ObjectHeaders::new(&self.headers, &self.tags).map_err(refuse)?;
+        let headers = ObjectHeaders::new(&self.given).map_err(refuse)?;
         if self.find_on_server {
             headers.check_visible().map_err(refuse)?;
         }
-        Ok(headers)
+        Ok(headers.or_content_type(content_type::guess(&self.key, &self.path)))
     }
 }
 

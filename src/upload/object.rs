@@ -3,7 +3,8 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/initiatemultipartupload> and its siblings.
 
-use super::UploadFile;
+use super::{Callback, UploadFile};
+use std::time::SystemTime;
 
 /// Who may do what with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,15 +67,55 @@ pub enum Encryption {
     Aes256,
     /// A key of OSS, SM4.
     Sm4,
-    /// A key of the Key Management Service: this one, or the default key of the account.
-    Kms {
-        /// The id of the customer master key.
-        key_id: Option<String>,
-    },
+    /// A key of the Key Management Service.
+    Kms(Kms),
+}
+
+impl From<Kms> for Encryption {
+    fn from(kms: Kms) -> Encryption {
+        Encryption::Kms(kms)
+    }
+}
+
+/// Encryption with a key of the Key Management Service. Default: the key that OSS manages there for the account, AES-256.
+///
+/// ```
+/// use oss_upload::Kms;
+///
+/// let encryption = Kms::new().key_id("9468da86-3509-4f8d-a61e-6eab1eac").data_sm4();
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "it encrypts nothing until it is given to an upload"]
+pub struct Kms {
+    key_id: Option<String>,
+    data_sm4: bool,
+}
+
+impl Kms {
+    /// The key that OSS manages for the account.
+    pub fn new() -> Kms {
+        Kms::default()
+    }
+
+    /// Sets the id of the customer master key: printable ASCII without spaces.
+    pub fn key_id(mut self, id: impl Into<String>) -> Kms {
+        self.key_id = Some(id.into());
+        self
+    }
+
+    /// Encrypts the data with SM4 instead of AES-256.
+    pub fn data_sm4(mut self) -> Kms {
+        self.data_sm4 = true;
+        self
+    }
 }
 
 impl UploadFile<'_> {
-    /// Sets `Content-Type`. Default: OSS's, `application/octet-stream`.
+    /// Sets `Content-Type`. Default: what the key's extension stands for, else what that of the file's name does, else
+    /// `application/octet-stream`.
+    ///
+    /// The table is that of the crate `mime_guess`. Text types are guessed without a charset, since a name does not tell in
+    /// which one the file is written: `text/plain`, not `text/plain; charset=utf-8`.
     pub fn content_type(self, value: impl Into<String>) -> Self {
         self.header("content-type", value)
     }
@@ -104,6 +145,12 @@ impl UploadFile<'_> {
         self.header("expires", value)
     }
 
+    /// Sets `Expires` to a time, in whole seconds: 1970 to 9999.
+    pub fn expires_at(mut self, time: SystemTime) -> Self {
+        self.given.expires.push(time);
+        self
+    }
+
     /// Sets who may do what with the object. Default: [`ObjectAcl::Inherited`].
     pub fn acl(self, acl: ObjectAcl) -> Self {
         self.header("x-oss-object-acl", acl.as_str())
@@ -114,23 +161,28 @@ impl UploadFile<'_> {
         self.header("x-oss-storage-class", class.as_str())
     }
 
-    /// Sets how OSS encrypts the object. Default: as the bucket says.
-    pub fn encryption(self, encryption: Encryption) -> Self {
-        let method = |upload: Self, method| upload.header("x-oss-server-side-encryption", method);
-        match encryption {
-            Encryption::Aes256 => method(self, "AES256"),
-            Encryption::Sm4 => method(self, "SM4"),
-            Encryption::Kms { key_id: None } => method(self, "KMS"),
-            Encryption::Kms { key_id: Some(id) } => {
-                method(self, "KMS").header("x-oss-server-side-encryption-key-id", id)
-            }
+    /// Sets how OSS encrypts the object: an [`Encryption`] or a [`Kms`]. Default: as the bucket says.
+    pub fn encryption(self, encryption: impl Into<Encryption>) -> Self {
+        const METHOD: &str = "x-oss-server-side-encryption";
+        let kms = match encryption.into() {
+            Encryption::Aes256 => return self.header(METHOD, "AES256"),
+            Encryption::Sm4 => return self.header(METHOD, "SM4"),
+            Encryption::Kms(kms) => kms,
+        };
+        let mut upload = self.header(METHOD, "KMS");
+        if let Some(id) = kms.key_id {
+            upload = upload.header("x-oss-server-side-encryption-key-id", id);
+        }
+        match kms.data_sm4 {
+            true => upload.header("x-oss-server-side-data-encryption", "SM4"),
+            false => upload,
         }
     }
 
     /// Adds a tag: up to 10, each key once, 1 to 128 characters; values up to 256; letters, digits, spaces and
     /// `+ - = . _ : /`.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.tags.push((key.into(), value.into()));
+        self.given.tags.push((key.into(), value.into()));
         self
     }
 
@@ -149,5 +201,11 @@ impl UploadFile<'_> {
     /// upload may use n times as much.
     pub fn traffic_limit(self, bits_per_second: u32) -> Self {
         self.header("x-oss-traffic-limit", bits_per_second.to_string())
+    }
+
+    /// Lets OSS call a server of yours once the object is stored.
+    pub fn callback(mut self, callback: Callback) -> Self {
+        self.given.callbacks.push(callback);
+        self
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/initiatemultipartupload> and its siblings.
 
+use super::callback::Callback;
+use super::checks::{check_encryption, check_header, check_parameter, tagging};
 use crate::escape;
-use crate::protocol::META_PREFIX;
 use crate::protocol::head_object::is_echoed;
+use crate::protocol::{Additions, META_PREFIX};
+use crate::sign::http_date;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What OSS takes as user metadata, names and values together.
 const MAX_META: usize = 8 << 10;
@@ -15,91 +19,132 @@ const MAX_META: usize = 8 << 10;
 /// What all headers may have together: more than servers take, and few enough for one request.
 const MAX_HEADERS: usize = 64 << 10;
 
-const MAX_TAGS: usize = 10;
+/// What all parameters may have together, escaped: two callbacks' worth and more.
+const MAX_QUERY: usize = 16 << 10;
 
-/// Bits a second.
-const TRAFFIC_LIMITS: RangeInclusive<u64> = 819_200..=838_860_800;
+const PAYER: &str = "x-oss-request-payer";
+const CALLBACK: &str = "x-oss-callback";
+const CALLBACK_VAR: &str = "x-oss-callback-var";
 
-/// Headers of an object, sorted by the requests that carry them. Names are in lower case.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ObjectHeaders {
-    pub(crate) initiate: Headers,
-    pub(crate) upload_part: Headers,
-    pub(crate) complete: Headers,
-    pub(crate) put: Headers,
-    /// ListParts, ListMultipartUploads, Abort and HeadObject.
-    pub(crate) other: Headers,
+/// What the caller said, as it was said.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Given {
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) tags: Vec<(String, String)>,
+    pub(crate) callbacks: Vec<Callback>,
+    pub(crate) expires: Vec<SystemTime>,
 }
 
-type Headers = Vec<(String, String)>;
+impl Given {
+    /// All of it that travels as headers, names in lower case.
+    fn all_headers(&self) -> Result<Vec<(String, String)>, String> {
+        let plain =
+            |(name, value): &(String, String)| (name.to_ascii_lowercase(), value.trim().to_owned());
+        let mut headers: Vec<_> = self.headers.iter().map(plain).collect();
+        for time in &self.expires {
+            headers.push(("expires".to_owned(), date(*time)?));
+        }
+        let tagging = tagging(&self.tags)?;
+        headers.extend(tagging.map(|tagging| ("x-oss-tagging".to_owned(), tagging)));
+        for callback in &self.callbacks {
+            headers.extend(callback.headers()?);
+        }
+        Ok(headers)
+    }
+}
+
+/// The form of HTTP has years of four digits.
+fn date(time: SystemTime) -> Result<String, String> {
+    let wrong = || "an object expires between the years 1970 and 9999".to_owned();
+    let time = Some(time).filter(|time| *time >= UNIX_EPOCH);
+    let time = time.and_then(|time| Timestamp::try_from(time).ok());
+    time.map(http_date).ok_or_else(wrong)
+}
+
+/// Headers and parameters of an object, sorted by the requests that carry them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ObjectHeaders {
+    pub(crate) initiate: Additions,
+    pub(crate) upload_part: Additions,
+    pub(crate) complete: Additions,
+    /// PutObject carries all of them.
+    pub(crate) put: Additions,
+    /// ListParts, ListMultipartUploads, Abort and HeadObject.
+    pub(crate) other: Additions,
+}
 
 impl ObjectHeaders {
-    /// Checks every header and tag and sorts it in. The error says what is wrong with which.
-    pub(crate) fn new(
-        given: &[(String, String)],
-        tags: &[(String, String)],
-    ) -> Result<ObjectHeaders, String> {
+    /// Checks all that was said and sorts it in. The error says what is wrong with which.
+    pub(crate) fn new(given: &Given) -> Result<ObjectHeaders, String> {
         let mut sorted = ObjectHeaders::default();
-        let (mut len, mut meta_len) = (0, 0);
-        let mut names = BTreeSet::new();
-        let tagging = tagging(tags)?.map(|tagging| ("x-oss-tagging".to_owned(), tagging));
-        for (name, value) in given.iter().chain(tagging.iter()) {
-            let name = name.trim().to_ascii_lowercase();
-            let value = value.trim().to_owned();
-            check(&name, &value)?;
-            len += name.len() + value.len();
-            if let Some(meta) = name.strip_prefix(META_PREFIX) {
-                meta_len += meta.len() + value.len();
-            }
-            if !names.insert(name.clone()) {
+        let mut meant = BTreeSet::new();
+        for (name, value) in given.all_headers()? {
+            check_header(&name, &value)?;
+            if !meant.insert(name.clone()) {
                 return Err(format!("`{name}` is given twice"));
             }
-            sorted.add(name, value);
-        }
-        if meta_len > MAX_META {
-            return Err(format!(
-                "user metadata has {meta_len} bytes, and OSS takes {MAX_META}"
-            ));
-        }
-        match len <= MAX_HEADERS {
-            true => Ok(sorted),
-            false => Err(format!(
-                "the headers have {len} bytes, and a request takes {MAX_HEADERS}"
-            )),
-        }
-    }
-
-    fn add(&mut self, name: String, value: String) {
-        for headers in self.carriers(&name) {
-            headers.push((name.clone(), value.clone()));
-        }
-        self.put.push((name, value));
-    }
-
-    /// Which requests carry a header, PutObject apart, which carries each.
-    fn carriers(&mut self, name: &str) -> Vec<&mut Headers> {
-        match name {
-            "x-oss-request-payer" => vec![
-                &mut self.initiate,
-                &mut self.upload_part,
-                &mut self.complete,
-                &mut self.other,
-            ],
-            "x-oss-forbid-overwrite" => vec![&mut self.initiate, &mut self.complete],
-            "x-oss-object-acl" | "x-oss-callback" | "x-oss-callback-var" => {
-                vec![&mut self.complete]
+            for additions in sorted.carriers(&name) {
+                additions.headers.push((name.clone(), value.clone()));
             }
-            "x-oss-traffic-limit" => vec![&mut self.upload_part],
-            _ => vec![&mut self.initiate],
+        }
+        for (name, value) in &given.query {
+            check_parameter(name, value)?;
+            if !meant.insert(meaning(name).to_owned()) {
+                return Err(format!("`{name}` is given twice"));
+            }
+            for additions in sorted.carriers(meaning(name)) {
+                additions.query.push((name.clone(), value.clone()));
+            }
+        }
+        check_encryption(&sorted.put.headers)?;
+        check_lengths(&sorted.put)?;
+        Ok(sorted)
+    }
+
+    /// The type of the object's content where the caller named none.
+    pub(crate) fn or_content_type(mut self, guess: &str) -> ObjectHeaders {
+        const NAME: &str = "content-type";
+        let is_given = self.put.headers.iter().any(|(name, _)| name == NAME);
+        if !is_given {
+            for additions in self.carriers(NAME) {
+                additions.headers.push((NAME.to_owned(), guess.to_owned()));
+            }
+        }
+        self
+    }
+
+    /// Which requests carry a header, or the parameter of the same meaning.
+    fn carriers(&mut self, name: &str) -> Vec<&mut Additions> {
+        let ObjectHeaders {
+            initiate,
+            upload_part,
+            complete,
+            put,
+            other,
+        } = self;
+        match name {
+            PAYER => vec![initiate, upload_part, complete, put, other],
+            "x-oss-forbid-overwrite" => vec![initiate, complete, put],
+            "x-oss-object-acl" | CALLBACK | CALLBACK_VAR => vec![complete, put],
+            "x-oss-traffic-limit" => vec![upload_part, put],
+            _ => vec![initiate, put],
         }
     }
 
-    /// A digest of what is sent with Initiate: a resumed upload must have begun with the same.
+    /// A digest of what Initiate says of the object: a resumed upload must have begun with the same. Who pays for that
+    /// request is not part of it.
     pub(crate) fn digest(&self) -> [u8; 32] {
-        let mut lines: Vec<String> = self
-            .initiate
-            .iter()
-            .map(|(name, value)| format!("{name}:{value}\n"))
+        let is_lasting = |(name, _): &&(String, String)| name != PAYER;
+        let Additions { headers, query } = &self.initiate;
+        let header = |(name, value): &(String, String)| format!("{name}:{value}\n");
+        // No header's name begins with a question mark, and what is escaped has no line breaks.
+        let parameter = |(name, value): &(String, String)| {
+            format!("?{}\n", escape::query_string(&[(name, value)]))
+        };
+        let headers = headers.iter().filter(is_lasting).map(header);
+        let mut lines: Vec<String> = headers
+            .chain(query.iter().filter(is_lasting).map(parameter))
             .collect();
         lines.sort();
         Sha256::digest(lines.concat().as_bytes()).into()
@@ -107,195 +152,250 @@ impl ObjectHeaders {
 
     /// Whether all that is sent with Initiate can be seen on the object in the end; the error says what cannot.
     pub(crate) fn check_visible(&self) -> Result<(), String> {
-        let is_visible = |name: &str| is_echoed(name) || name == "x-oss-request-payer";
-        match self.initiate.iter().find(|(name, _)| !is_visible(name)) {
+        let Additions { headers, query } = &self.initiate;
+        let header = |name: &&str| !is_echoed(name) && *name != PAYER;
+        let parameter = |name: &&str| *name != PAYER;
+        let hidden = headers.iter().map(|(name, _)| &**name).find(header);
+        let hidden = hidden.or_else(|| query.iter().map(|(name, _)| &**name).find(parameter));
+        match hidden {
             None => Ok(()),
-            Some((name, _)) => Err(format!(
+            Some(name) => Err(format!(
                 "`{name}` cannot go with an upload that is to be found on the server: nobody could see whether that \
                  had begun with it"
             )),
         }
     }
 
-    /// Whether Complete's answer comes from the caller's own server instead of OSS.
+    /// Whether the answer to Complete or PutObject comes from the caller's own server instead of OSS.
     pub(crate) fn has_callback(&self) -> bool {
-        self.complete
+        let Additions { headers, query } = &self.complete;
+        headers
             .iter()
-            .any(|(name, _)| name == "x-oss-callback")
+            .chain(query)
+            .any(|(name, _)| meaning(name) == CALLBACK)
     }
 }
 
-/// The tags as one header; `None` when there are none.
-fn tagging(tags: &[(String, String)]) -> Result<Option<String>, String> {
-    if tags.len() > MAX_TAGS {
-        return Err(format!(
-            "an object has up to {MAX_TAGS} tags, not {}",
-            tags.len()
-        ));
+/// The header that means what a parameter means.
+fn meaning(parameter: &str) -> &str {
+    match parameter {
+        "callback" => CALLBACK,
+        "callback-var" => CALLBACK_VAR,
+        other => other,
     }
-    let allowed = |c: char| c.is_alphanumeric() || " +-=._:/".contains(c);
-    let is_good = |text: &str, len: RangeInclusive<usize>| {
-        len.contains(&text.chars().count()) && text.chars().all(allowed)
-    };
-    let mut pairs: Vec<(&str, &str)> = vec![];
-    for (key, value) in tags {
-        if !is_good(key, 1..=128) || !is_good(value, 0..=256) {
-            return Err(format!(
-                "`{}={}` is not a tag: 1 to 128 and up to 256 letters, digits, spaces and `+-=._:/`",
-                key.escape_debug(),
-                value.escape_debug()
-            ));
+}
+
+fn check_lengths(all: &Additions) -> Result<(), String> {
+    let len = |(name, value): &(String, String)| name.len() + value.len();
+    let is_meta = |(name, _): &&(String, String)| name.starts_with(META_PREFIX);
+    let meta: usize = all.headers.iter().filter(is_meta).map(len).sum();
+    let headers: usize = all.headers.iter().map(len).sum();
+    let pairs: Vec<(&str, &str)> = all.query.iter().map(|(n, v)| (&**n, &**v)).collect();
+    for (what, len, most) in [
+        ("user metadata, names included,", meta, MAX_META),
+        ("the headers", headers, MAX_HEADERS),
+        (
+            "the query parameters",
+            escape::query_string(&pairs).len(),
+            MAX_QUERY,
+        ),
+    ] {
+        if len > most {
+            return Err(format!("{what} may have up to {most} bytes, not {len}"));
         }
-        if pairs.iter().any(|(other, _)| other == key) {
-            return Err(format!("the tag `{key}` is given twice"));
-        }
-        pairs.push((key, value));
     }
-    Ok((!pairs.is_empty()).then(|| escape::query_string(&pairs)))
-}
-
-fn check_traffic_limit(value: &str) -> Result<(), String> {
-    let limit = value.parse().ok();
-    match limit.is_some_and(|limit| TRAFFIC_LIMITS.contains(&limit)) {
-        true => Ok(()),
-        false => Err(format!(
-            "a traffic limit is {} to {} bits a second, not `{}`",
-            TRAFFIC_LIMITS.start(),
-            TRAFFIC_LIMITS.end(),
-            value.escape_debug()
-        )),
-    }
-}
-
-fn check(name: &str, value: &str) -> Result<(), String> {
-    const OURS: [&str; 14] = [
-        "authorization",
-        "connection",
-        "content-length",
-        "content-md5",
-        "date",
-        "expect",
-        "host",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-        "x-oss-date",
-        "x-oss-security-token",
-    ];
-    // These would make another request of it than an upload of this file.
-    const FOREIGN: [&str; 4] = [
-        "x-oss-complete-all",
-        "x-oss-content-sha256",
-        "x-oss-copy-source",
-        "x-oss-copy-source-range",
-    ];
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if name.is_empty() || !name.bytes().all(token) {
-        return Err(format!("`{}` is not a header's name", name.escape_debug()));
-    }
-    if OURS.contains(&name) || FOREIGN.contains(&name) {
-        return Err(format!(
-            "`{name}` cannot be set: it belongs to the request itself"
-        ));
-    }
-    let meta_letter = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    if let Some(meta) = name.strip_prefix(META_PREFIX)
-        && (meta.is_empty() || !meta.bytes().all(meta_letter))
-    {
-        return Err(format!(
-            "`{meta}` is not a name of metadata: letters, digits and `-` only"
-        ));
-    }
-    if value.chars().any(char::is_control) {
-        return Err(format!("the value of `{name}` has control characters"));
-    }
-    match name {
-        "x-oss-traffic-limit" => check_traffic_limit(value),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        let owned = |(n, v): &(&str, &str)| ((*n).to_owned(), (*v).to_owned());
+        pairs.iter().map(owned).collect()
+    }
 
     fn headers(given: &[(&str, &str)]) -> Result<ObjectHeaders, String> {
-        let owned = |(n, v): &(&str, &str)| ((*n).to_owned(), (*v).to_owned());
-        let given: Vec<_> = given.iter().map(owned).collect();
-        ObjectHeaders::new(&given, &[])
+        ObjectHeaders::new(&Given {
+            headers: owned(given),
+            ..Given::default()
+        })
+    }
+
+    fn query(given: &[(&str, &str)]) -> Result<ObjectHeaders, String> {
+        ObjectHeaders::new(&Given {
+            query: owned(given),
+            ..Given::default()
+        })
+    }
+
+    /// Who carries it: Initiate, UploadPart, Complete, the others. PutObject always does.
+    type Carriers = [bool; 4];
+
+    const INITIATE: Carriers = [true, false, false, false];
+    const PART: Carriers = [false, true, false, false];
+    const COMPLETE: Carriers = [false, false, true, false];
+    const BOTH: Carriers = [true, false, true, false];
+    const ALL: Carriers = [true; 4];
+
+    fn expect_carried(sorted: &ObjectHeaders, expected: &Additions, carriers: Carriers) {
+        assert_eq!(sorted.put, *expected);
+        let others = [
+            &sorted.initiate,
+            &sorted.upload_part,
+            &sorted.complete,
+            &sorted.other,
+        ];
+        for (additions, carries) in others.into_iter().zip(carriers) {
+            let expected = match carries {
+                true => expected.clone(),
+                false => Additions::default(),
+            };
+            assert_eq!(*additions, expected, "{sorted:?}");
+        }
     }
 
     #[test]
     fn every_header_goes_with_the_requests_that_want_it() {
-        for (name, initiate, upload_part, complete, other) in [
-            ("Content-Type", true, false, false, false),
-            ("x-oss-meta-owner", true, false, false, false),
-            ("x-oss-storage-class", true, false, false, false),
-            ("x-oss-server-side-encryption", true, false, false, false),
-            ("x-oss-tagging", true, false, false, false),
-            ("x-oss-object-acl", false, false, true, false),
-            ("x-oss-forbid-overwrite", true, false, true, false),
-            ("x-oss-request-payer", true, true, true, true),
-            ("x-oss-traffic-limit", false, true, false, false),
-            ("x-oss-callback", false, false, true, false),
-            ("x-oss-callback-var", false, false, true, false),
-            ("x-custom", true, false, false, false),
+        for (name, value, carriers) in [
+            ("Content-Type", "text/plain", INITIATE),
+            ("x-oss-meta-owner", "alice", INITIATE),
+            ("x-oss-storage-class", "IA", INITIATE),
+            ("x-oss-server-side-encryption", "KMS", INITIATE),
+            ("x-oss-tagging", "a=b", INITIATE),
+            ("x-oss-persistent-headers", "a:Yg==", INITIATE),
+            ("x-oss-object-acl", "private", COMPLETE),
+            ("x-oss-forbid-overwrite", "true", BOTH),
+            ("x-oss-request-payer", "requester", ALL),
+            ("x-oss-traffic-limit", "819200", PART),
+            ("x-oss-callback", "e30=", COMPLETE),
+            ("x-oss-callback-var", "e30=", COMPLETE),
+            ("x-custom", "any", INITIATE),
         ] {
-            let sorted = headers(&[(name, " 819200 ")]).expect(name);
-            let expected = vec![(name.to_ascii_lowercase(), "819200".to_owned())];
-            assert_eq!(sorted.put, expected, "{name}");
-            for (headers, wanted) in [
-                (&sorted.initiate, initiate),
-                (&sorted.upload_part, upload_part),
-                (&sorted.complete, complete),
-                (&sorted.other, other),
-            ] {
-                assert_eq!(!headers.is_empty(), wanted, "{name}");
-            }
+            let sorted = headers(&[(name, &format!(" {value} "))]).expect(name);
+            let expected = Additions {
+                headers: owned(&[(&name.to_ascii_lowercase(), value)]),
+                query: vec![],
+            };
+            expect_carried(&sorted, &expected, carriers);
+            assert_eq!(sorted.has_callback(), name == "x-oss-callback");
         }
     }
 
     #[test]
-    fn what_could_break_out_of_a_header_is_refused() {
-        for (name, value) in [
-            ("", "v"),
-            ("a b", "v"),
-            ("a\r\nb", "v"),
-            ("a:b", "v"),
+    fn every_parameter_goes_where_the_header_of_its_meaning_goes() {
+        for (name, value, carriers) in [
+            ("x-oss-request-payer", "requester", ALL),
+            ("x-oss-traffic-limit", "819200", PART),
+            ("callback", "e30=", COMPLETE),
+            ("callback-var", "e30=", COMPLETE),
+            ("x-Custom", " as it is ", INITIATE),
+            ("x-flag", "", INITIATE),
+        ] {
+            let sorted = query(&[(name, value)]).expect(name);
+            let expected = Additions {
+                headers: vec![],
+                query: owned(&[(name, value)]),
+            };
+            expect_carried(&sorted, &expected, carriers);
+            assert_eq!(sorted.has_callback(), name == "callback");
+        }
+    }
+
+    #[test]
+    fn nothing_is_given_twice_not_even_as_header_and_parameter() {
+        assert!(headers(&[("a", "1"), ("A", "2")]).is_err());
+        assert!(query(&[("x-a", "1"), ("x-a", "2")]).is_err());
+        for (header, parameter, value) in [
+            ("x-oss-callback", "callback", "e30="),
+            ("x-oss-traffic-limit", "x-oss-traffic-limit", "819200"),
+        ] {
+            let both = ObjectHeaders::new(&Given {
+                headers: owned(&[(header, value)]),
+                query: owned(&[(parameter, value)]),
+                ..Given::default()
+            });
+            assert!(both.is_err(), "{header}");
+        }
+        let expires = Given {
+            headers: owned(&[("Expires", "0")]),
+            expires: vec![UNIX_EPOCH],
+            ..Given::default()
+        };
+        assert!(ObjectHeaders::new(&expires).is_err());
+    }
+
+    #[test]
+    fn limits_are_kept_to_the_byte_and_named() {
+        let meta = |len: usize| headers(&[("x-oss-meta-a", &"v".repeat(len - 12))]);
+        let any = |len: usize| headers(&[("a", &"v".repeat(len - 1))]);
+        // A slash takes three bytes.
+        let parameter = |len: usize| query(&[("a", &("/".repeat(10) + &"v".repeat(len - 32)))]);
+        for (limited, most) in [
             (
-                "content-type",
-                "text/plain\r\nx-oss-object-acl: public-read",
+                &meta as &dyn Fn(usize) -> Result<ObjectHeaders, String>,
+                8192,
             ),
-            ("x-oss-meta-", "v"),
-            ("x-oss-meta-a_b", "v"),
-            ("x-oss-meta-a", "\u{0}"),
-            ("Host", "elsewhere"),
-            ("content-length", "0"),
-            ("x-oss-complete-all", "yes"),
+            (&any, 65_536),
+            (&parameter, 16_384),
         ] {
-            assert!(headers(&[(name, value)]).is_err(), "{name:?}: {value:?}");
+            assert!(limited(most).is_ok(), "{most}");
+            let why = limited(most + 1).expect_err("too long");
+            let (says_most, says_len) = (format!("up to {most} "), format!("not {}", most + 1));
+            assert!(why.contains(&says_most) && why.contains(&says_len), "{why}");
         }
-        assert!(headers(&[("a", "1"), ("A", "2")]).is_err(), "twice");
-        assert!(
-            headers(&[("x-oss-meta-a", &"v".repeat(8192))]).is_err(),
-            "too long"
-        );
-        assert!(
-            headers(&[("a", &"v".repeat(64 << 10))]).is_err(),
-            "too long"
-        );
     }
 
     #[test]
-    fn the_digest_sees_what_initiate_sends_in_any_order() {
+    fn a_time_to_expire_is_a_date_of_http() {
+        let date = |seconds| date(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(date(0).as_deref(), Ok("Thu, 01 Jan 1970 00:00:00 GMT"));
+        assert_eq!(
+            date(253_402_207_200).as_deref(),
+            Ok("Thu, 30 Dec 9999 22:00:00 GMT")
+        );
+        assert!(date(253_402_300_800).is_err(), "the year 10000");
+        let before = UNIX_EPOCH.checked_sub(Duration::from_secs(1));
+        assert!(super::date(before.expect("a time")).is_err());
+    }
+
+    #[test]
+    fn a_content_type_is_filled_in_only_where_none_is_given() {
+        let filled = headers(&[]).expect("legal").or_content_type("image/png");
+        let expected = owned(&[("content-type", "image/png")]);
+        assert_eq!(
+            (&filled.put.headers, &filled.initiate.headers),
+            (&expected, &expected)
+        );
+        assert_eq!(filled.complete, Additions::default());
+        let given = headers(&[("Content-Type", "a/b")]).expect("legal");
+        assert_eq!(given.clone().or_content_type("image/png"), given);
+    }
+
+    #[test]
+    fn the_digest_sees_what_initiate_says_of_the_object_in_any_order() {
         let digest = |given: &[(&str, &str)]| headers(given).expect("legal").digest();
         let (a, b) = (("x-oss-meta-a", "1"), ("x-oss-meta-b", "2"));
         assert_eq!(digest(&[a, b]), digest(&[b, a]));
         assert_ne!(digest(&[a, b]), digest(&[a]));
         assert_ne!(digest(&[a]), digest(&[("x-oss-meta-a", "2")]));
-        let acl = ("x-oss-object-acl", "private");
-        assert_eq!(digest(&[a, acl]), digest(&[a]), "sent with Complete only");
+        for later in [
+            ("x-oss-object-acl", "private"),
+            ("x-oss-callback", "e30="),
+            ("x-oss-traffic-limit", "819200"),
+            ("x-oss-request-payer", "requester"),
+        ] {
+            assert_eq!(digest(&[a, later]), digest(&[a]), "{later:?}");
+        }
+        let parameters = |given: &[(&str, &str)]| query(given).expect("legal").digest();
+        assert_ne!(parameters(&[("x-a", "1")]), parameters(&[]));
+        assert_ne!(parameters(&[("x-a", "1")]), digest(&[("x-a", "1")]));
+        assert_ne!(parameters(&[("x-a=b", "c")]), parameters(&[("x-a", "b=c")]));
+        assert_eq!(
+            parameters(&[("x-oss-request-payer", "requester")]),
+            parameters(&[])
+        );
     }
 }

@@ -22,6 +22,10 @@ pub struct Uploaded {
     pub crc64_confirmed: bool,
     /// The version of the object, in a bucket with versioning.
     pub version_id: Option<String>,
+    /// What the caller's own server answered to the [callback](crate::Callback), as it came: JSON, OSS sees to that, of up
+    /// to 3 MiB. `None` without a callback, and when the answer to CompleteMultipartUpload was lost, so that the object
+    /// itself had to prove that it is complete: the call was made then, but nobody tells how it went.
+    pub callback_response: Option<Vec<u8>>,
     /// The id of the upload, dead by now; `None` for a file that fitted into one part and went up by PutObject.
     pub upload_id: Option<String>,
     /// How it came about.

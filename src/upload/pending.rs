@@ -7,8 +7,8 @@ use crate::checkpoint::record::Owed;
 use crate::client::Bucket;
 use crate::endpoint::check_key;
 use crate::error::{Error, ErrorKind};
-use crate::protocol::Unreadable;
 use crate::protocol::list_uploads::{self, ListedUpload, Marker, Page};
+use crate::protocol::{NOTHING_MORE, Unreadable};
 use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::fmt;
@@ -150,7 +150,7 @@ impl PendingUploads {
             let what = format!("ListMultipartUploads has more than {MAX_PAGES} pages");
             return Err(error(doing(), Unreadable(what).into()));
         }
-        let request = || list_uploads::request(&self.prefix, after, &[]);
+        let request = || list_uploads::request(&self.prefix, after, &NOTHING_MORE);
         let read = |answer: &_| list_uploads::read(answer, &self.prefix, after);
         let page = call(&self.bucket, &Arc::default(), request, read);
         page.map_err(|failure| error(doing(), failure))
@@ -230,6 +230,7 @@ impl PendingUpload {
             bucket: &self.bucket,
             key: &self.key,
             headers: &headers,
+            content_md5: false,
             progress: &progress,
             started: Instant::now(),
         };
@@ -255,7 +256,7 @@ impl PendingUpload {
             key: self.key.clone(),
             upload_id: self.upload_id.clone(),
         };
-        let aborted = try_abort(&self.bucket, &owed, &[], &Arc::default());
+        let aborted = try_abort(&self.bucket, &owed, &NOTHING_MORE, &Arc::default());
         aborted.map_err(|why| why.into_error(self.doing("aborting")))
     }
 

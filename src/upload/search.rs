@@ -161,7 +161,7 @@ impl Attempt<'_, '_> {
         }
         let head = self.calls.head_object(&self.job.stop());
         let head = self.granted(Operation::HeadObject, head)?;
-        let asked = &self.job.headers.initiate;
+        let asked = &self.job.headers.initiate.headers;
         match head.is_some_and(|head| head.is_exactly_described_by(asked)) {
             true => Ok(()),
             false => Err(Ended::Again(RestartReason::OptionsChanged)),

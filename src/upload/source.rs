@@ -6,6 +6,7 @@ use crate::checkpoint::record::FileIdentity;
 use crate::crc64;
 use crate::error::{Error, ErrorKind};
 use crate::stop::Stop;
+use md5::{Digest, Md5};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,13 @@ pub(crate) struct Source {
     file: File,
     path: PathBuf,
     identity: FileIdentity,
+}
+
+/// Checksums of a part's bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Digests {
+    pub(crate) crc64: u64,
+    pub(crate) md5: [u8; 16],
 }
 
 /// What two looks at a file tell.
@@ -70,23 +78,47 @@ impl Source {
 
     /// The CRC-64 of a part's bytes as they are now; `None` when the file is shorter, or `stop` was set.
     pub(crate) fn crc64(&self, part: &Part, stop: &Stop) -> io::Result<Option<u64>> {
-        let mut buffer = vec![0; PROOF_BUFFER];
         let mut digest = crc64::Digest::new();
+        let is_whole = self.each_piece(part, stop, |piece| digest.update(piece))?;
+        Ok(is_whole.then(|| digest.value()))
+    }
+
+    /// The same, and the MD5 beside it.
+    pub(crate) fn digests(&self, part: &Part, stop: &Stop) -> io::Result<Option<Digests>> {
+        let (mut crc64, mut md5) = (crc64::Digest::new(), Md5::new());
+        let is_whole = self.each_piece(part, stop, |piece| {
+            crc64.update(piece);
+            md5.update(piece);
+        })?;
+        Ok(is_whole.then(|| Digests {
+            crc64: crc64.value(),
+            md5: md5.finalize().into(),
+        }))
+    }
+
+    /// Hands out a part's bytes; `false` when the file is shorter, or `stop` was set.
+    fn each_piece(
+        &self,
+        part: &Part,
+        stop: &Stop,
+        mut take: impl FnMut(&[u8]),
+    ) -> io::Result<bool> {
+        let mut buffer = vec![0; PROOF_BUFFER];
         let (mut offset, end) = (part.offset, part.offset + part.len);
         while offset < end {
             if stop.is_set() {
-                return Ok(None);
+                return Ok(false);
             }
             let room = PROOF_BUFFER.min(usize::try_from(end - offset).unwrap_or(PROOF_BUFFER));
             match self.read_at(&mut buffer[..room], offset)? {
-                0 => return Ok(None),
+                0 => return Ok(false),
                 n => {
-                    digest.update(&buffer[..n]);
+                    take(&buffer[..n]);
                     offset += n as u64;
                 }
             }
         }
-        Ok(Some(digest.value()))
+        Ok(true)
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -181,6 +213,8 @@ pub(crate) struct PartReader<'a> {
     offset: u64,
     left: u64,
     digest: crc64::Digest,
+    /// What the digest must come to, when the bytes were read before.
+    expected: Option<u64>,
     /// Why reading failed, if it did; else a failed request is the network's fault.
     failure: Option<ReadFailure>,
 }
@@ -201,8 +235,15 @@ impl<'a> PartReader<'a> {
             offset: part.offset,
             left: part.len,
             digest: crc64::Digest::new(),
+            expected: None,
             failure: None,
         }
+    }
+
+    /// The bytes must have this CRC-64, or the file has changed.
+    pub(crate) fn expecting(mut self, crc64: Option<u64>) -> PartReader<'a> {
+        self.expected = crc64;
+        self
     }
 
     /// The checksum of what was read, or why not all of it could be.
@@ -216,6 +257,10 @@ impl<'a> PartReader<'a> {
     /// All bytes of the part have been read: they are of one version of the file if it has not changed by now. If it
     /// has, the last of them are withheld, and the server stores nothing.
     fn check_version(&mut self) -> io::Result<()> {
+        let read = self.digest.value();
+        if self.expected.is_some_and(|expected| expected != read) {
+            return Err(self.fail(ReadFailure::Changed));
+        }
         let is_one_version = match self.is_whole {
             // PutObject: no Complete will follow before which the content could be proved.
             true => self.source.is_untouched(),
@@ -321,6 +366,38 @@ mod tests {
         assert!(reader.read(&mut [0; 8]).is_err());
         assert!(matches!(reader.finish(), Err(ReadFailure::Changed)));
         assert_eq!(progress.snapshot().bytes_sent, 8);
+    }
+
+    #[test]
+    fn a_part_is_read_for_both_checksums_until_it_is_told_to_stop() {
+        let (_dir, source) = source(b"abc0123456789xyz");
+        let digests = |part, stop: &Stop| source.digests(&part, stop).expect("read");
+        let digests_of = digests(part(3, 10), &Stop::default()).expect("whole");
+        let encoded = crate::protocol::content_md5(digests_of.md5);
+        assert_eq!(encoded, "eB5eJF1ptWaXm4bijSPyxw==");
+        let crc64 = source.crc64(&part(3, 10), &Stop::default()).expect("read");
+        assert_eq!(crc64, Some(digests_of.crc64));
+        assert_eq!(digests(part(3, 14), &Stop::default()), None, "shorter");
+        let stop = Stop::default();
+        stop.set();
+        assert_eq!(digests(part(3, 10), &stop), None, "stopped");
+    }
+
+    #[test]
+    fn the_last_bytes_of_a_part_are_withheld_when_they_are_not_those_that_were_read_before() {
+        let (_dir, source) = source(b"123456789");
+        let whole = part(0, 9);
+        let before = source.crc64(&whole, &Stop::default()).expect("read");
+        let progress = Progress::default();
+        let read = |expected| {
+            let mut reader = PartReader::new(&source, &whole, &progress).expecting(expected);
+            let mut bytes = vec![];
+            let read = reader.read_to_end(&mut bytes).is_ok();
+            (read, bytes.len(), reader.finish().is_ok())
+        };
+        assert_eq!(read(before), (true, 9, true));
+        let other = before.map(|crc| crc ^ 1);
+        assert_eq!(read(other), (false, 0, false));
     }
 
     #[test]

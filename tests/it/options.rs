@@ -1,200 +1,465 @@
-//! What the caller may say about the object: which requests carry it, and what is refused before any is sent.
+//! What the caller may say about the object: which requests carry it, what is refused before any is sent, and what a
+//! change between two runs leads to.
 
-use crate::support::{BUCKET, KEY, PART, Scene};
+mod callback;
+mod content_md5;
+mod metadata;
+
+use crate::support::application::Application;
+use crate::support::{BUCKET, Case, KEY, PART, Scene, bucket, client};
 use Operation::{
-    CompleteMultipartUpload as Complete, InitiateMultipartUpload as Initiate, PutObject, UploadPart,
+    AbortMultipartUpload as Abort, CompleteMultipartUpload as Complete, HeadObject as Head,
+    InitiateMultipartUpload as Initiate, ListParts as List, PutObject, UploadPart as Part,
 };
-use oss_upload::local_server::Operation;
-use oss_upload::{Encryption, ErrorKind, ObjectAcl, StorageClass, UploadFile};
+use oss_upload::local_server::{Fault, Operation, RequestLog};
+use oss_upload::{
+    Callback, Checkpoint, Encryption, ErrorKind, Kms, ObjectAcl, RestartReason, SignatureVersion,
+    StorageClass, UploadFile,
+};
+use std::collections::BTreeSet;
+use std::time::{Duration, UNIX_EPOCH};
 
-type Set = for<'a> fn(UploadFile<'a>) -> UploadFile<'a>;
-
-/// A setter, the header it makes, and the requests of an upload in parts that carry it.
-struct Row {
-    set: Set,
-    header: (&'static str, &'static str),
-    carriers: &'static [Operation],
-    /// Whether OSS returns it with the object.
-    is_kept: bool,
+/// Where a request carries an option.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    Header,
+    Parameter,
 }
 
-fn row(set: Set, name: &'static str, value: &'static str, carriers: &'static [Operation]) -> Row {
-    Row {
-        set,
-        header: (name, value),
-        carriers,
-        is_kept: carriers == [Initiate],
+/// A setter, what it makes of a request, and the requests that carry it, PutObject apart, which carries all.
+struct Row {
+    setter: &'static str,
+    set: Box<dyn for<'a> Fn(UploadFile<'a>) -> UploadFile<'a>>,
+    place: Place,
+    name: &'static str,
+    /// `None` where it differs from request to request, or from test to test.
+    value: Option<&'static str>,
+    carriers: &'static [Operation],
+    /// What the documented table calls it.
+    documented: &'static str,
+}
+
+const INITIATE: &[Operation] = &[Initiate];
+const COMPLETE: &[Operation] = &[Complete];
+const PARTS: &[Operation] = &[Part];
+const ALL: &[Operation] = &[Initiate, Part, Complete, List, Abort, Head];
+
+impl Row {
+    fn new(
+        setter: &'static str,
+        set: impl for<'a> Fn(UploadFile<'a>) -> UploadFile<'a> + 'static,
+        (name, value): (&'static str, impl Into<Option<&'static str>>),
+        carriers: &'static [Operation],
+    ) -> Row {
+        Row {
+            setter,
+            set: Box::new(set),
+            place: match setter {
+                "query" => Place::Parameter,
+                _ => Place::Header,
+            },
+            name,
+            value: value.into(),
+            carriers,
+            documented: name,
+        }
+    }
+
+    fn header(name: &'static str, value: &'static str, carriers: &'static [Operation]) -> Row {
+        Row::new(
+            "header",
+            move |u| u.header(name, value),
+            (name, value),
+            carriers,
+        )
+    }
+
+    fn query(name: &'static str, value: String, carriers: &'static [Operation]) -> Row {
+        Row::new(
+            "query",
+            move |u| u.query(name, &*value),
+            (name, None),
+            carriers,
+        )
+    }
+
+    fn documented(self, documented: &'static str) -> Row {
+        Row { documented, ..self }
+    }
+
+    fn found<'r>(&self, request: &'r RequestLog) -> Option<&'r str> {
+        match self.place {
+            Place::Header => request.header(self.name),
+            Place::Parameter => {
+                let named = |(name, _): &&(String, String)| name == self.name;
+                request.query.iter().find(named).map(|(_, value)| &**value)
+            }
+        }
+    }
+
+    /// The strict server has checked each signature, and refuses a header where it does not belong.
+    fn expect_carried(&self, scene: &Scene) {
+        let requests = scene.server.requests();
+        assert_ne!(requests.len(), 0);
+        for request in requests {
+            let found = self.found(&request);
+            // Complete has a body of its own, whose type it says.
+            if (request.operation, self.name) == (Complete, "content-type") {
+                assert_eq!(found, Some("application/xml"));
+                continue;
+            }
+            let carries =
+                request.operation == PutObject || self.carriers.contains(&request.operation);
+            assert_eq!(found.is_some(), carries, "{request:?}");
+            assert!(
+                !carries || self.value.is_none_or(|value| found == Some(value)),
+                "{found:?}"
+            );
+        }
+    }
+
+    /// What is said of an object when it is begun comes back with it.
+    fn expect_kept(&self, scene: &Scene) {
+        let object = scene.server.object(BUCKET, KEY).expect("an object");
+        let kept = object.headers.get(self.name).map(String::as_str);
+        let is_kept = self.carriers == INITIATE && self.name != "x-custom";
+        assert!(!is_kept || kept == self.value, "{kept:?}");
     }
 }
 
-fn kms(key_id: Option<&str>) -> Encryption {
-    let key_id = key_id.map(str::to_owned);
-    Encryption::Kms { key_id }
+fn base64(json: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(json)
 }
 
 /// Every setter; those with a choice have a row for each.
-fn rows() -> Vec<Row> {
-    const ACL: &str = "x-oss-object-acl";
-    const CLASS: &str = "x-oss-storage-class";
+fn rows(application: &Application) -> Vec<Row> {
+    [headers(), choices(), requests(), callbacks(application)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn headers() -> Vec<Row> {
+    const DATE: &str = "Fri, 28 Feb 2031 05:38:42 GMT";
+    const META: &str = "x-oss-meta-owner";
+    let new = |setter, set: fn(UploadFile<'_>) -> UploadFile<'_>, header| {
+        Row::new(setter, set, header, INITIATE)
+    };
+    vec![
+        new(
+            "content_type",
+            |u| u.content_type("text/plain"),
+            ("content-type", "text/plain"),
+        ),
+        new(
+            "cache_control",
+            |u| u.cache_control("no-cache"),
+            ("cache-control", "no-cache"),
+        ),
+        new(
+            "content_disposition",
+            |u| u.content_disposition("inline"),
+            ("content-disposition", "inline"),
+        ),
+        new(
+            "content_encoding",
+            |u| u.content_encoding("gzip"),
+            ("content-encoding", "gzip"),
+        ),
+        new(
+            "content_language",
+            |u| u.content_language("zh-CN"),
+            ("content-language", "zh-CN"),
+        ),
+        new("expires", |u| u.expires(DATE), ("expires", DATE)),
+        new(
+            "expires_at",
+            |u| u.expires_at(UNIX_EPOCH + Duration::from_millis(1_930_023_522_999)),
+            ("expires", DATE),
+        ),
+        new("meta", |u| u.meta("Owner", "alice"), (META, "alice")).documented("x-oss-meta-*"),
+        new(
+            "tag",
+            |u| u.tag("a b", "c/d").tag("e", ""),
+            ("x-oss-tagging", "a%20b=c%2Fd&e"),
+        ),
+        Row::header("x-custom", "any", INITIATE).documented("any other"),
+        Row::header("cache-control", "no-store", INITIATE).documented("any of these"),
+    ]
+}
+
+fn choices() -> Vec<Row> {
+    use StorageClass::{Archive, ColdArchive, DeepColdArchive, InfrequentAccess, Standard};
     const METHOD: &str = "x-oss-server-side-encryption";
     const KEY_ID: &str = "x-oss-server-side-encryption-key-id";
-    const INITIATE: &[Operation] = &[Initiate];
-    const COMPLETE: &[Operation] = &[Complete];
-    use StorageClass::{Archive, ColdArchive, DeepColdArchive, InfrequentAccess, Standard};
+    const DATA: &str = "x-oss-server-side-data-encryption";
+    let class = |class, text| {
+        let header = ("x-oss-storage-class", text);
+        Row::new(
+            "storage_class",
+            move |u| u.storage_class(class),
+            header,
+            INITIATE,
+        )
+    };
+    let acl = |acl, text| {
+        Row::new(
+            "acl",
+            move |u| u.acl(acl),
+            ("x-oss-object-acl", text),
+            COMPLETE,
+        )
+    };
+    let encryption = |set: fn(UploadFile<'_>) -> UploadFile<'_>, header| {
+        Row::new("encryption", set, header, INITIATE)
+    };
     vec![
-        row(
-            |u| u.content_type("text/plain"),
-            "content-type",
-            "text/plain",
-            INITIATE,
+        class(Standard, "Standard"),
+        class(InfrequentAccess, "IA"),
+        class(Archive, "Archive"),
+        class(ColdArchive, "ColdArchive"),
+        class(DeepColdArchive, "DeepColdArchive"),
+        acl(ObjectAcl::Inherited, "default"),
+        acl(ObjectAcl::Private, "private"),
+        acl(ObjectAcl::PublicRead, "public-read"),
+        acl(ObjectAcl::PublicReadWrite, "public-read-write"),
+        encryption(|u| u.encryption(Encryption::Aes256), (METHOD, "AES256")),
+        encryption(|u| u.encryption(Encryption::Sm4), (METHOD, "SM4")),
+        encryption(|u| u.encryption(Kms::new()), (METHOD, "KMS")),
+        encryption(
+            |u| u.encryption(Kms::new().key_id("9468da86")),
+            (METHOD, "KMS"),
         ),
-        row(
-            |u| u.cache_control("no-cache"),
-            "cache-control",
-            "no-cache",
-            INITIATE,
+        encryption(
+            |u| u.encryption(Kms::new().key_id("9468da86")),
+            (KEY_ID, "9468da86"),
         ),
-        row(
-            |u| u.content_disposition("inline"),
-            "content-disposition",
-            "inline",
-            INITIATE,
-        ),
-        row(
-            |u| u.content_encoding("gzip"),
-            "content-encoding",
-            "gzip",
-            INITIATE,
-        ),
-        row(
-            |u| u.content_language("zh-CN"),
-            "content-language",
-            "zh-CN",
-            INITIATE,
-        ),
-        row(
-            |u| u.expires("Fri, 28 Feb 2031 05:38:42 GMT"),
-            "expires",
-            "Fri, 28 Feb 2031 05:38:42 GMT",
-            INITIATE,
-        ),
-        row(
-            |u| u.meta("Owner", "alice"),
-            "x-oss-meta-owner",
-            "alice",
-            INITIATE,
-        ),
-        row(|u| u.storage_class(Standard), CLASS, "Standard", INITIATE),
-        row(|u| u.storage_class(InfrequentAccess), CLASS, "IA", INITIATE),
-        row(|u| u.storage_class(Archive), CLASS, "Archive", INITIATE),
-        row(
-            |u| u.storage_class(ColdArchive),
-            CLASS,
-            "ColdArchive",
-            INITIATE,
-        ),
-        row(
-            |u| u.storage_class(DeepColdArchive),
-            CLASS,
-            "DeepColdArchive",
-            INITIATE,
-        ),
-        row(
-            |u| u.encryption(Encryption::Aes256),
-            METHOD,
-            "AES256",
-            INITIATE,
-        ),
-        row(|u| u.encryption(Encryption::Sm4), METHOD, "SM4", INITIATE),
-        row(|u| u.encryption(kms(None)), METHOD, "KMS", INITIATE),
-        row(
-            |u| u.encryption(kms(Some("9468da86"))),
-            METHOD,
-            "KMS",
-            INITIATE,
-        ),
-        row(
-            |u| u.encryption(kms(Some("9468da86"))),
-            KEY_ID,
-            "9468da86",
-            INITIATE,
-        ),
-        row(
-            |u| u.tag("a b", "c/d").tag("e", ""),
-            "x-oss-tagging",
-            "a%20b=c%2Fd&e",
-            INITIATE,
-        ),
-        row(|u| u.acl(ObjectAcl::Inherited), ACL, "default", COMPLETE),
-        row(|u| u.acl(ObjectAcl::Private), ACL, "private", COMPLETE),
-        row(
-            |u| u.acl(ObjectAcl::PublicRead),
-            ACL,
-            "public-read",
-            COMPLETE,
-        ),
-        row(
-            |u| u.acl(ObjectAcl::PublicReadWrite),
-            ACL,
-            "public-read-write",
-            COMPLETE,
-        ),
-        row(
+        encryption(|u| u.encryption(Kms::new().data_sm4()), (METHOD, "KMS")),
+        encryption(|u| u.encryption(Kms::new().data_sm4()), (DATA, "SM4")),
+    ]
+}
+
+fn requests() -> Vec<Row> {
+    const OVERWRITE: &str = "x-oss-forbid-overwrite";
+    const PAYER: &str = "x-oss-request-payer";
+    const LIMIT: &str = "x-oss-traffic-limit";
+    const MD5: (&str, Option<&str>) = ("content-md5", None);
+    vec![
+        Row::new(
+            "forbid_overwrite",
             |u| u.forbid_overwrite(),
-            "x-oss-forbid-overwrite",
-            "true",
+            (OVERWRITE, "true"),
             &[Initiate, Complete],
         ),
-        row(
+        Row::new(
+            "request_payer",
             |u| u.request_payer(),
-            "x-oss-request-payer",
-            "requester",
-            &[Initiate, UploadPart, Complete],
+            (PAYER, "requester"),
+            ALL,
         ),
-        row(
+        Row::new(
+            "traffic_limit",
             |u| u.traffic_limit(819_200),
-            "x-oss-traffic-limit",
-            "819200",
-            &[UploadPart],
+            (LIMIT, "819200"),
+            PARTS,
         ),
-        row(
+        Row::new(
+            "traffic_limit",
             |u| u.traffic_limit(838_860_800),
-            "x-oss-traffic-limit",
-            "838860800",
-            &[UploadPart],
+            (LIMIT, "838860800"),
+            PARTS,
+        ),
+        Row::new(
+            "content_md5",
+            |u| u.content_md5(),
+            MD5,
+            &[Initiate, Part, Complete],
+        ),
+        Row::query(PAYER, "requester".to_owned(), ALL),
+        Row::query(LIMIT, "819200".to_owned(), PARTS),
+        Row::query("x-custom", "a b&c=d/é".to_owned(), INITIATE).documented("any other"),
+    ]
+}
+
+fn callbacks(application: &Application) -> Vec<Row> {
+    let callback = Callback::form(application.url(), "by=${x:user}").variable("user", "alice");
+    let json = format!(
+        "{{\"callbackUrl\":\"{}\",\"callbackBody\":\"a=b\"}}",
+        application.url()
+    );
+    let (first, second) = (callback.clone(), callback);
+    let (alone, with_variables) = (base64(&json), base64(&json));
+    let variables = base64("{\"x:user\":\"alice\"}");
+    vec![
+        Row::new(
+            "callback",
+            move |u| u.callback(first.clone()),
+            ("x-oss-callback", None),
+            COMPLETE,
+        ),
+        Row::new(
+            "callback",
+            move |u| u.callback(second.clone()),
+            ("x-oss-callback-var", None),
+            COMPLETE,
+        ),
+        Row::query("callback", alone, COMPLETE),
+        Row::new(
+            "query",
+            move |u| {
+                u.query("callback", &*with_variables)
+                    .query("callback-var", &*variables)
+            },
+            ("callback-var", None),
+            COMPLETE,
         ),
     ]
 }
 
-/// The strict server checks each signature, and refuses a header where it does not belong.
+/// Fresh and resumed, in parts and by PutObject, with signatures of both versions; aborted once, and with an answer to
+/// Complete that gets lost, so that every call is made.
 #[test]
-fn every_setter_reaches_exactly_those_requests_that_want_it() {
-    for Row {
-        set,
-        header: (name, value),
-        carriers,
-        is_kept,
-    } in rows()
-    {
-        for n_parts in [1, 3] {
-            let scene = Scene::with_parts(n_parts);
-            let uploaded = set(scene.upload()).run();
-            let uploaded = uploaded.unwrap_or_else(|why| panic!("{name}: {value}: {why}"));
-            let carriers = if n_parts == 1 { &[PutObject] } else { carriers };
-            for request in scene.server.requests() {
-                let expected = carriers.contains(&request.operation).then_some(value);
-                // Complete has a body of its own, whose type it says.
-                let own = (request.operation, name) == (Complete, "content-type");
-                let expected = if own {
-                    Some("application/xml")
-                } else {
-                    expected
-                };
-                assert_eq!(request.header(name), expected, "{name} of {request:?}");
+fn every_option_reaches_exactly_those_requests_that_want_it() {
+    let application = Application::answering(200, "{}");
+    for row in rows(&application) {
+        let _case = Case((row.setter, row.name, row.value));
+        for version in [SignatureVersion::V1, SignatureVersion::V4] {
+            for n_parts in [1, 3] {
+                let mut scene = Scene::with_parts(n_parts);
+                scene.bucket = bucket(client(&scene.server).signature_version(version));
+                if n_parts == 3 {
+                    interrupt((row.set)(scene.upload_without_checkpoint()), &scene);
+                    interrupt((row.set)(scene.upload()), &scene);
+                    row.expect_carried(&scene);
+                    assert_eq!(scene.server.count(Abort), 1, "without a checkpoint");
+                    scene.server.forget_requests();
+                    scene.once(Fault::lose_answer(), Complete);
+                }
+                let uploaded = (row.set)(scene.upload()).run().expect("uploaded");
+                assert_eq!(uploaded.parts_resumed(), n_parts / 3);
+                row.expect_carried(&scene);
+                row.expect_kept(&scene);
+                assert_eq!(scene.server.count(Head), usize::from(n_parts == 3));
+                scene.expect_done(&uploaded);
             }
-            let object = scene.server.object(BUCKET, KEY).expect("an object");
-            let kept = object.headers.get(name).map(String::as_str);
-            assert!(!is_kept || kept == Some(value), "{name}: {kept:?}");
+        }
+    }
+}
+
+/// Runs an upload that ends for good after one part.
+fn interrupt(upload: UploadFile<'_>, scene: &Scene) {
+    let denied = scene.server.fault(Fault::deny().on(Part).nth(2).times(1));
+    upload.run().expect_err("it was interrupted");
+    denied.remove();
+}
+
+/// A setter, what it makes, and who carries it.
+type Documented = (String, String, BTreeSet<&'static str>);
+
+/// The five columns of the table that say who carries an option.
+const COLUMNS: [&str; 5] = ["I", "P", "C", "PutObject", "others"];
+
+fn documented() -> BTreeSet<Documented> {
+    let text = include_str!("../../src/upload/OPTIONS.md");
+    let lines = text.lines().filter(|line| line.starts_with("| [`"));
+    let quoted = |cell: &str| match cell.split('`').nth(1) {
+        Some(name) => name.to_owned(),
+        None => cell.to_owned(),
+    };
+    lines
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            assert_eq!(cells.len(), 11, "{line}");
+            let carries = COLUMNS.into_iter().zip(&cells[3..8]);
+            let carriers = carries.filter(|(_, cell)| !cell.is_empty());
+            (
+                quoted(cells[1]),
+                quoted(cells[2]),
+                carriers.map(|(column, _)| column).collect(),
+            )
+        })
+        .collect()
+}
+
+/// What the documentation says is tried is.
+#[test]
+fn every_test_that_the_table_names_is_there() {
+    let sources = [
+        include_str!("options.rs"),
+        include_str!("options/callback.rs"),
+        include_str!("options/content_md5.rs"),
+        include_str!("options/metadata.rs"),
+    ]
+    .concat();
+    let text = include_str!("../../src/upload/OPTIONS.md");
+    let quoted = text.split('`').skip(1).step_by(2);
+    let tests: Vec<&str> = quoted
+        .filter(|name| name.matches('_').count() > 3)
+        .collect();
+    assert_eq!(tests.len(), 8, "{tests:?}");
+    for test in tests {
+        assert!(sources.contains(&format!("#[test]\nfn {test}()")), "{test}");
+    }
+}
+
+#[test]
+fn the_documented_table_is_the_one_that_is_tested() {
+    let application = Application::answering(200, "{}");
+    let carries = |row: &Row, column: &str| match column {
+        // As the header or the parameter itself.
+        _ if row.documented == "any of these" => true,
+        "I" => row.carriers.contains(&Initiate),
+        "P" => row.carriers.contains(&Part),
+        "C" => row.carriers.contains(&Complete),
+        "others" => row.carriers.contains(&List),
+        _ => true,
+    };
+    let tested: BTreeSet<Documented> = rows(&application)
+        .iter()
+        .map(|row| {
+            let carriers = COLUMNS.into_iter().filter(|column| carries(row, column));
+            (
+                row.setter.to_owned(),
+                row.documented.to_owned(),
+                carriers.collect(),
+            )
+        })
+        .collect();
+    assert_eq!(documented(), tested);
+}
+
+/// What is sent when the upload begins must be what the upload was begun with; all else may change.
+#[test]
+fn an_option_that_changed_starts_afresh_only_if_the_upload_began_with_it() {
+    let application = Application::answering(200, "{}");
+    for row in rows(&application) {
+        let _case = Case((row.setter, row.name, row.value));
+        for is_added in [true, false] {
+            let scene = Scene::with_parts(3);
+            let (first, second) = match is_added {
+                true => (scene.upload(), (row.set)(scene.upload())),
+                false => ((row.set)(scene.upload()), scene.upload()),
+            };
+            interrupt(first, &scene);
+            let upload_id = scene.upload_id();
+            let uploaded = second.run().expect("uploaded");
+            // Who pays for the beginning, and whether its empty body had a checksum, is nothing of the object's.
+            let is_lasting = row.carriers.contains(&Initiate)
+                && !["x-oss-request-payer", "content-md5"].contains(&row.name);
+            match is_lasting {
+                true => {
+                    assert_eq!(uploaded.restarts, [RestartReason::OptionsChanged]);
+                    assert_eq!(scene.server.count(Initiate), 2);
+                    assert_ne!(uploaded.upload_id, Some(upload_id), "a new one");
+                }
+                false => {
+                    assert_eq!(uploaded.restarts, []);
+                    assert_eq!(uploaded.parts_resumed(), 1);
+                    assert_eq!(scene.server.count(Initiate), 1);
+                }
+            }
+            // The old one was aborted.
             scene.expect_done(&uploaded);
         }
     }
@@ -203,11 +468,27 @@ fn every_setter_reaches_exactly_those_requests_that_want_it() {
 #[test]
 fn a_bad_value_is_refused_before_any_request_with_what_would_be_good() {
     let scene = Scene::with_len(3 * PART);
-    let cases: [(Set, &str); 9] = [
+    for (set, part_of_reason) in bad_values() {
+        let error = set(scene.upload()).run().expect_err(part_of_reason);
+        assert_eq!(error.kind(), ErrorKind::Options, "{error}");
+        assert!(error.to_string().contains(part_of_reason), "{error}");
+    }
+    assert_eq!(scene.server.requests().len(), 0);
+    assert!(!scene.checkpoint().exists());
+}
+
+type Set = for<'a> fn(UploadFile<'a>) -> UploadFile<'a>;
+
+fn bad_values() -> Vec<(Set, &'static str)> {
+    vec![
         (|u| u.traffic_limit(819_199), "819200 to 838860800"),
         (|u| u.traffic_limit(838_860_801), "819200 to 838860800"),
         (
             |u| u.header("x-oss-traffic-limit", "fast"),
+            "819200 to 838860800",
+        ),
+        (
+            |u| u.query("x-oss-traffic-limit", "0"),
             "819200 to 838860800",
         ),
         (
@@ -216,18 +497,105 @@ fn a_bad_value_is_refused_before_any_request_with_what_would_be_good() {
         ),
         (|u| u.tag("a", "1").tag("a", "2"), "`a` is given twice"),
         (|u| u.tag("", "1"), "1 to 128"),
+        (|u| u.tag("k".repeat(129), ""), "1 to 128"),
         (|u| u.tag("a", "v".repeat(257)), "up to 256"),
         (|u| u.tag("a&b", "1"), "letters, digits, spaces"),
         (
             |u| u.content_type("a").content_type("b"),
             "`content-type` is given twice",
         ),
-    ];
-    for (set, part_of_reason) in cases {
-        let error = set(scene.upload()).run().expect_err(part_of_reason);
-        assert_eq!(error.kind(), ErrorKind::Options, "{error}");
-        assert!(error.to_string().contains(part_of_reason), "{error}");
+        (|u| u.header("a b", "1"), "no spaces"),
+        (|u| u.header(" a", "1"), "no spaces"),
+        (|u| u.meta("a b", "1"), "letters, digits and `-` only"),
+        (|u| u.meta("a_b", "1"), "letters, digits and `-` only"),
+        (|u| u.meta("a", "1\n2"), "control characters"),
+        (
+            |u| u.meta("a", "v".repeat(8181)),
+            "up to 8192 bytes, not 8193",
+        ),
+        (
+            |u| (0..3).fold(u, |u, n| u.meta(n.to_string(), "中".repeat(1000))),
+            "up to 8192 bytes",
+        ),
+        (|u| u.encryption(Kms::new().key_id("")), "not empty"),
+        (|u| u.encryption(Kms::new().key_id("a b")), "without spaces"),
+        (
+            |u| u.header("x-oss-server-side-encryption-key-id", "a"),
+            "KMS` only",
+        ),
+        (
+            |u| u.expires_at(UNIX_EPOCH - Duration::from_secs(1)),
+            "1970 and 9999",
+        ),
+        (
+            |u| u.expires_at(UNIX_EPOCH).expires("0"),
+            "`expires` is given twice",
+        ),
+        (
+            |u| u.callback(Callback::form("app.example.com", "a=b")),
+            "`http://` or `https://`",
+        ),
+        (
+            |u| (0..2).fold(u, |u, _| u.callback(Callback::form("http://a", "a=b"))),
+            "`x-oss-callback` is given twice",
+        ),
+        (|u| u.query("uploadId", "1"), "belongs to the protocol"),
+        (|u| u.query("acl", ""), "belongs to the protocol"),
+        (|u| u.query("", "1"), "no name"),
+        (
+            |u| u.query("x-a", "1").query("x-a", "2"),
+            "`x-a` is given twice",
+        ),
+        (|u| u.query("x-a", "/".repeat(5461)), "up to 16384 bytes"),
+        (
+            |u| u.request_payer().query("x-oss-request-payer", "requester"),
+            "`x-oss-request-payer` is given twice",
+        ),
+    ]
+}
+
+#[test]
+fn a_content_type_that_nobody_gives_is_guessed() {
+    for n_parts in [1, 3] {
+        let scene = Scene::with_parts(n_parts);
+        let named = scene.dir.path().join("page.html");
+        std::fs::copy(&scene.file, &named).expect("copied");
+        for (key, file, expected) in [
+            ("photos/cat.PNG", &scene.file, "image/png"),
+            ("notes.txt", &named, "text/plain"),
+            ("notes", &named, "text/html"),
+            ("notes", &scene.file, "application/octet-stream"),
+        ] {
+            let upload = scene.bucket.upload_file(key, file).part_size(PART);
+            upload.run().expect("uploaded");
+            let object = scene.server.object(BUCKET, key).expect("an object");
+            assert_eq!(object.headers["content-type"], expected, "{key}");
+        }
     }
-    assert_eq!(scene.server.requests().len(), 0);
-    assert!(!scene.checkpoint().exists());
+}
+
+/// As if it had been given: another guess is another option.
+#[test]
+fn a_guess_counts_like_a_content_type_that_is_given() {
+    for (given, reason) in [
+        ("text/plain", None),
+        ("text/html", Some(RestartReason::OptionsChanged)),
+    ] {
+        let scene = Scene::with_parts(3);
+        let upload = || {
+            let upload = scene
+                .bucket
+                .upload_file("notes.txt", &scene.file)
+                .part_size(PART);
+            upload.checkpoint(Checkpoint::at(scene.checkpoint()))
+        };
+        interrupt(upload(), &scene);
+        let uploaded = upload().content_type(given).run().expect("uploaded");
+        assert_eq!(
+            uploaded.restarts,
+            reason.into_iter().collect::<Vec<_>>(),
+            "{given}"
+        );
+        scene.expect_done(&uploaded);
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{BUCKET, KEY, Scene, random_bytes};
 use oss_upload::local_server::{Fault, Operation};
-use oss_upload::{ErrorKind, RestartReason};
+use oss_upload::{Callback, ErrorKind, RestartReason};
 use std::fs;
 
 const PARTS: u16 = 6;
@@ -60,8 +60,6 @@ fn a_vanished_upload_is_settled_by_what_is_there_whenever_it_vanishes() {
     }
 }
 
-const CALLBACK: &str = "eyJjYWxsYmFja1VybCI6Imh0dHA6Ly94In0=";
-
 fn callback_failed() -> Fault {
     let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>CallbackFailed</Code>\
                 <Message>Error status : 502.</Message><RequestId>534B371674E88A4D8906008B</RequestId></Error>";
@@ -85,7 +83,7 @@ fn a_callback_that_fails_is_told_from_an_upload_that_fails() {
                 true => scene.upload(),
                 false => scene.upload_without_checkpoint(),
             };
-            let error = upload.header("x-oss-callback", CALLBACK).run();
+            let error = upload.callback(Callback::form("http://app", "a=b")).run();
             let error = error.expect_err("the callback failed");
             assert_eq!(error.kind(), ErrorKind::Callback, "{error}");
             let text = error.to_string();

@@ -1,5 +1,6 @@
 //! A scene for an upload: a server, a file, a bucket, and what is expected in the end.
 
+pub(crate) mod application;
 pub(crate) mod logs;
 pub(crate) mod process;
 pub(crate) mod runs;

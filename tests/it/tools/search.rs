@@ -13,7 +13,7 @@ use Operation::{
 };
 use oss_upload::local_server::{Fault, LocalServer, Operation};
 use oss_upload::{
-    Checkpoint, Encryption, Error, ErrorKind, Outcome, RestartReason, SignatureVersion,
+    Checkpoint, Encryption, Error, ErrorKind, Kms, Outcome, RestartReason, SignatureVersion,
     StorageClass, UploadFile, Uploaded,
 };
 use std::fs;
@@ -406,17 +406,15 @@ fn an_upload_of_the_same_options_is_continued() {
 #[test]
 fn options_that_no_object_shows_are_refused_before_anything_is_sent() {
     let scene = Scene::with_parts(4);
-    let kms = || Encryption::Kms {
-        key_id: Some("k".to_owned()),
-    };
     for (name, upload) in [
         ("x-oss-tagging", scene.upload().tag("a", "b")),
         ("x-oss-forbid-overwrite", scene.upload().forbid_overwrite()),
         (
             "x-oss-server-side-encryption-key-id",
-            scene.upload().encryption(kms()),
+            scene.upload().encryption(Kms::new().key_id("k")),
         ),
         ("x-custom", scene.upload().header("x-custom", "1")),
+        ("x-asked", scene.upload().query("x-asked", "1")),
     ] {
         let error = upload.find_on_server().run().expect_err(name);
         assert_eq!(error.kind(), ErrorKind::Options);
