@@ -206,7 +206,8 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Options`](crate::ErrorKind::Options): the endpoint or the region is none, or version 4 does not know the region.
+    /// [`ErrorKind::Options`](crate::ErrorKind::Options): the endpoint or the region is none, version 4 does not know the region,
+    /// or the provider of credentials has a setting that cannot be.
     pub fn build(mut self) -> Result<Client, Error> {
         if let Some(network) = self.network {
             self.endpoint = self.endpoint_in(network)?;
@@ -224,6 +225,8 @@ impl ClientBuilder {
         if timeouts.iter().any(Duration::is_zero) {
             return Err(refuse("a time-out of zero lets nothing succeed".to_owned()));
         }
+        let provider = self.provider.check();
+        provider.map_err(|why| refuse(why.to_string()))?;
         Ok(Client(Arc::new(Inner {
             signer: Signer::new(self.version, region, endpoint.product()),
             provider: self.provider,

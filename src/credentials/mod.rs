@@ -5,19 +5,35 @@ mod environment;
 pub use environment::Environment;
 
 use std::fmt;
+use std::time::SystemTime;
 
 /// Far more than any key or token has, and few enough for one request.
 const MAX_LEN: usize = 32 << 10;
 
-/// An access key, with a token when it is temporary (STS), or nothing at all.
+/// An access key, with a token and a time of expiry when it is temporary (STS), or nothing at all.
 ///
-/// `Debug` shows the id of the key only.
-#[derive(Clone, PartialEq, Eq)]
+/// Two are equal when they are the same key: id, secret and token. `Debug` shows no more than the id and the expiry.
+#[derive(Clone)]
 pub struct Credentials {
     access_key_id: String,
     access_key_secret: String,
     security_token: Option<String>,
+    expiration: Option<SystemTime>,
+    /// Asked for by name: an id and a secret that are merely empty are a mistake.
+    is_anonymous: bool,
 }
+
+/// Whoever asks whether credentials were renewed wants another key, not another date on the same one.
+impl PartialEq for Credentials {
+    fn eq(&self, other: &Credentials) -> bool {
+        self.access_key_id == other.access_key_id
+            && self.access_key_secret == other.access_key_secret
+            && self.security_token == other.security_token
+            && self.is_anonymous == other.is_anonymous
+    }
+}
+
+impl Eq for Credentials {}
 
 impl Credentials {
     /// A long-lived access key. White space around id and secret is dropped.
@@ -26,6 +42,8 @@ impl Credentials {
             access_key_id: access_key_id.as_ref().trim().to_owned(),
             access_key_secret: access_key_secret.as_ref().trim().to_owned(),
             security_token: None,
+            expiration: None,
+            is_anonymous: false,
         }
     }
 
@@ -36,9 +54,19 @@ impl Credentials {
         self
     }
 
+    /// Says when they expire. Default: never, or nobody knows.
+    #[must_use]
+    pub fn with_expiration(mut self, expiration: SystemTime) -> Credentials {
+        self.expiration = Some(expiration);
+        self
+    }
+
     /// No credentials: requests go out unsigned, for buckets that everyone may write to.
     pub fn anonymous() -> Credentials {
-        Credentials::new("", "")
+        Credentials {
+            is_anonymous: true,
+            ..Credentials::new("", "")
+        }
     }
 
     /// The id of the key, which is no secret.
@@ -46,8 +74,13 @@ impl Credentials {
         &self.access_key_id
     }
 
+    /// When they expire, as whoever issued them said.
+    pub fn expiration(&self) -> Option<SystemTime> {
+        self.expiration
+    }
+
     pub(crate) fn is_anonymous(&self) -> bool {
-        self.access_key_id.is_empty() && self.access_key_secret.is_empty()
+        self.is_anonymous
     }
 
     pub(crate) fn access_key_secret(&self) -> &str {
@@ -88,6 +121,7 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials")
             .field("access_key_id", &self.access_key_id)
+            .field("expiration", &self.expiration)
             .finish_non_exhaustive()
     }
 }
@@ -116,12 +150,22 @@ pub trait CredentialsProvider: Send + Sync {
         let _ = refused;
     }
 
-    /// Whether both of the above return at once, always, as they do where nothing is fetched and no lock is held for long.
+    /// Whether both of the above return at once now, as they do where nothing is fetched and no lock is held for long.
     ///
-    /// They are then called on the thread that sends the request. If not, which is the default, on a thread of
-    /// their own, so that the upload can be cancelled while they wait: some 20 µs a request.
+    /// Asked before each of them. They are then called on the thread that sends the request. If not, which is the
+    /// default, on a thread of their own, so that the upload can be cancelled while they wait: some 20 µs a request.
     fn answers_at_once(&self) -> bool {
         false
+    }
+
+    /// Whether its settings can be. Nothing is read or fetched.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and what is allowed: [`ClientBuilder::build`](crate::ClientBuilder::build) then fails with
+    /// [`ErrorKind::Options`](crate::ErrorKind::Options). The default finds nothing wrong.
+    fn check(&self) -> Result<(), ProviderError> {
+        Ok(())
     }
 }
 
@@ -154,6 +198,33 @@ mod tests {
         let shown = format!("{credentials:?}");
         assert!(shown.contains("the-id"));
         assert!(!shown.contains("the-secret") && !shown.contains("the-token"));
+    }
+
+    #[test]
+    fn the_same_key_with_another_date_is_the_same_key() {
+        let key = || Credentials::new("id", "secret").with_security_token("token");
+        let dated = key().with_expiration(SystemTime::UNIX_EPOCH);
+        assert_eq!(key(), dated);
+        assert_eq!(dated.expiration(), Some(SystemTime::UNIX_EPOCH));
+        assert_eq!(key().expiration(), None);
+        for other in [
+            Credentials::new("id", "secret"),
+            key().with_security_token("another"),
+            Credentials::new("another", "secret").with_security_token("token"),
+            Credentials::new("id", "another").with_security_token("token"),
+        ] {
+            assert_ne!(key(), other);
+        }
+    }
+
+    #[test]
+    fn a_key_of_nothing_is_a_mistake_and_no_anonymous_request() {
+        assert!(Credentials::anonymous().is_anonymous());
+        let nothing = Credentials::new(" ", "");
+        assert!(!nothing.is_anonymous());
+        assert_ne!(nothing, Credentials::anonymous());
+        let why = nothing.check().expect_err("a mistake").to_string();
+        assert!(why.contains("access key id is empty"), "{why}");
     }
 
     #[test]
