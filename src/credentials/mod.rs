@@ -1,8 +1,11 @@
 //! Who signs: credentials, and the providers that are asked for them before every request.
 
 mod environment;
+mod refresh;
+mod refreshing;
 
 pub use environment::Environment;
+pub use refreshing::Refreshing;
 
 use std::fmt;
 use std::time::SystemTime;

@@ -1,5 +1,6 @@
 //! Request signatures: pure functions from a request, a key and a time to headers.
 
+pub(crate) mod rpc;
 pub(crate) mod signer;
 pub(crate) mod v1;
 pub(crate) mod v4;

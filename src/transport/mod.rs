@@ -4,6 +4,7 @@
 //! repeats nor redirects: a signature is for one URL and one time.
 
 mod exchange;
+pub(crate) mod fetch;
 mod resolver;
 mod socket;
 mod unsent;
