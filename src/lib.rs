@@ -107,7 +107,10 @@ mod upload;
 
 pub use checkpoint::Checkpoint;
 pub use client::{Bucket, Client, ClientBuilder};
-pub use credentials::{Credentials, CredentialsProvider, Environment, ProviderError, Refreshing};
+pub use credentials::{
+    AlibabaCloudEnvironment, Credentials, CredentialsProvider, EcsRamRole, Environment,
+    ProviderError, Refreshing,
+};
 pub use endpoint::{Addressing, Network};
 pub use error::{Error, ErrorKind};
 pub use protocol::ServiceError;

@@ -1,9 +1,21 @@
-//! Credentials from the environment, under the names that every OSS SDK reads.
+//! Credentials from the environment, under the names that OSS's SDKs read and those of Alibaba Cloud's others.
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/oss-sdk-credential-configuration>
 
+use super::surroundings::Surroundings;
 use super::{Credentials, CredentialsProvider, ProviderError};
-use std::env;
+
+pub(super) const OSS: [&str; 3] = [
+    "OSS_ACCESS_KEY_ID",
+    "OSS_ACCESS_KEY_SECRET",
+    "OSS_SESSION_TOKEN",
+];
+
+pub(super) const ALIBABA_CLOUD: [&str; 3] = [
+    "ALIBABA_CLOUD_ACCESS_KEY_ID",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+    "ALIBABA_CLOUD_SECURITY_TOKEN",
+];
 
 /// Reads `OSS_ACCESS_KEY_ID`, `OSS_ACCESS_KEY_SECRET` and, when set, `OSS_SESSION_TOKEN` anew for every request.
 #[derive(Clone, Copy, Debug, Default)]
@@ -11,7 +23,7 @@ pub struct Environment;
 
 impl CredentialsProvider for Environment {
     fn credentials(&self) -> Result<Credentials, ProviderError> {
-        from_variables(|name| env::var(name).ok())
+        Surroundings::of_process().credentials(OSS)
     }
 
     fn answers_at_once(&self) -> bool {
@@ -19,42 +31,42 @@ impl CredentialsProvider for Environment {
     }
 }
 
-fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Credentials, ProviderError> {
-    let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-    let required =
-        |name: &str| set(name).ok_or_else(|| format!("the environment variable {name} is not set"));
-    let credentials = Credentials::new(
-        required("OSS_ACCESS_KEY_ID")?,
-        required("OSS_ACCESS_KEY_SECRET")?,
-    );
-    Ok(match set("OSS_SESSION_TOKEN") {
-        Some(token) => credentials.with_security_token(token),
-        None => credentials,
-    })
+/// Reads `ALIBABA_CLOUD_ACCESS_KEY_ID`, `ALIBABA_CLOUD_ACCESS_KEY_SECRET` and, when set, `ALIBABA_CLOUD_SECURITY_TOKEN`
+/// anew for every request: the names that the tools and SDKs of Alibaba Cloud share, those of OSS apart.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AlibabaCloudEnvironment;
+
+impl CredentialsProvider for AlibabaCloudEnvironment {
+    fn credentials(&self) -> Result<Credentials, ProviderError> {
+        Surroundings::of_process().credentials(ALIBABA_CLOUD)
+    }
+
+    fn answers_at_once(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Credentials, ProviderError> {
-        from_variables(|name| {
-            let found = variables.iter().find(|(n, _)| *n == name);
-            found.map(|(_, value)| (*value).to_owned())
-        })
-    }
-
     #[test]
     fn id_and_secret_are_required_and_the_token_is_not() {
-        let id = ("OSS_ACCESS_KEY_ID", " id\n");
-        let secret = ("OSS_ACCESS_KEY_SECRET", "secret");
-        let plain = read(&[id, secret, ("OSS_SESSION_TOKEN", "")]).expect("credentials");
-        assert_eq!(plain, Credentials::new("id", "secret"));
-        let sts = read(&[id, secret, ("OSS_SESSION_TOKEN", "token")]).expect("credentials");
-        assert_eq!(sts.security_token(), Some("token"));
-        for missing in [&[id][..], &[secret], &[id, ("OSS_ACCESS_KEY_SECRET", " ")]] {
-            let why = read(missing).expect_err("incomplete").to_string();
-            assert!(why.contains("OSS_ACCESS_KEY_"), "{why}");
+        for names @ [id, secret, token] in [OSS, ALIBABA_CLOUD] {
+            let read = |variables: &[(&str, &str)]| Surroundings::of(variables).credentials(names);
+            let [id, secret] = [(id, " id\n"), (secret, "secret")];
+            let plain = read(&[id, secret, (token, "")]).expect("credentials");
+            assert_eq!(plain, Credentials::new("id", "secret"));
+            let sts = read(&[id, secret, (token, "token")]).expect("credentials");
+            assert_eq!(sts.security_token(), Some("token"));
+            for (missing, name) in [
+                (&[id][..], secret.0),
+                (&[secret], id.0),
+                (&[id, (secret.0, " ")], secret.0),
+            ] {
+                let why = read(missing).expect_err("incomplete").to_string();
+                assert!(why.contains(name), "{why}");
+            }
         }
     }
 }

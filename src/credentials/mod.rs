@@ -1,10 +1,16 @@
 //! Who signs: credentials, and the providers that are asked for them before every request.
 
+mod asking;
+mod ecs_ram_role;
 mod environment;
+mod issued;
 mod refresh;
 mod refreshing;
+mod source;
+mod surroundings;
 
-pub use environment::Environment;
+pub use ecs_ram_role::EcsRamRole;
+pub use environment::{AlibabaCloudEnvironment, Environment};
 pub use refreshing::Refreshing;
 
 use std::fmt;
