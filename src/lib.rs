@@ -108,8 +108,8 @@ mod upload;
 pub use checkpoint::Checkpoint;
 pub use client::{Bucket, Client, ClientBuilder};
 pub use credentials::{
-    AlibabaCloudEnvironment, Credentials, CredentialsProvider, EcsRamRole, Environment,
-    ProviderError, Refreshing,
+    AlibabaCloudEnvironment, Credentials, CredentialsProvider, EcsRamRole, Environment, OidcRole,
+    ProviderError, RamRole, Refreshing,
 };
 pub use endpoint::{Addressing, Network};
 pub use error::{Error, ErrorKind};

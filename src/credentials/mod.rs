@@ -4,13 +4,18 @@ mod asking;
 mod ecs_ram_role;
 mod environment;
 mod issued;
+mod oidc_role;
+mod ram_role;
 mod refresh;
 mod refreshing;
 mod source;
+mod sts;
 mod surroundings;
 
 pub use ecs_ram_role::EcsRamRole;
 pub use environment::{AlibabaCloudEnvironment, Environment};
+pub use oidc_role::OidcRole;
+pub use ram_role::RamRole;
 pub use refreshing::Refreshing;
 
 use std::fmt;

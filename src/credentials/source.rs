@@ -75,7 +75,7 @@ macro_rules! provide_by_fetching {
 
         impl std::fmt::Debug for $provider {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                self.0.fmt(f)
+                f.debug_tuple(stringify!($provider)).field(&self.0).finish()
             }
         }
     };

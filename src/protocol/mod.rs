@@ -189,7 +189,7 @@ fn digits<N: FromStr>(text: &str) -> Option<N> {
 }
 
 /// A time as headers have it.
-fn parse_http_date(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse_http_date(text: &str) -> Option<Timestamp> {
     let date = jiff::fmt::rfc2822::DateTimeParser::new();
     date.parse_timestamp(text).ok()
 }
