@@ -72,7 +72,11 @@
 //! | `oss_upload::checkpoint` | `warn`, `debug` | a checkpoint that was moved aside, or could not be deleted or unlocked |
 //! | `oss_upload::retry` | `debug` | every request that is repeated, with the reason |
 //! | `oss_upload::clock` | `debug` | the local clock was wrong |
+//! | `oss_upload::credentials` | `debug` | where credentials are found; what was fetched, by its id, and what failed |
 //! | `oss_upload::request` | `trace` | every answer: operation, status, request id |
+//!
+//! The crates below have targets of their own. At level `trace`, `ureq_proto` prints every byte that comes and goes, secrets
+//! and tokens among them: leave that one off.
 //!
 //! # Features
 //!
@@ -108,7 +112,8 @@ mod upload;
 pub use checkpoint::Checkpoint;
 pub use client::{Bucket, Client, ClientBuilder};
 pub use credentials::{
-    AlibabaCloudEnvironment, Credentials, CredentialsProvider, EcsRamRole, Environment, OidcRole,
+    AlibabaCloudEnvironment, CliProfile, Credentials, CredentialsChain, CredentialsFile,
+    CredentialsProvider, CredentialsUri, EcsRamRole, Environment, ExternalProcess, OidcRole,
     ProviderError, RamRole, Refreshing,
 };
 pub use endpoint::{Addressing, Network};

@@ -287,4 +287,42 @@ mod tests {
             assert_eq!(token_in(none), None);
         }
     }
+
+    /// Answers one request with 404, and says which it was.
+    fn not_found() -> (String, std::thread::JoinHandle<String>) {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let serving = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().expect("accepted");
+            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let first = lines.next().expect("a request");
+            lines.find(String::is_empty).expect("its end");
+            let answer = b"HTTP/1.1 404 x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            (&stream).write_all(answer).expect("written");
+            first
+        });
+        (url, serving)
+    }
+
+    #[test]
+    fn plain_requests_are_not_made_when_the_environment_forbids_them() {
+        let forbidden = Surroundings::of(&[("ALIBABA_CLOUD_IMDSV1_DISABLED", "true")]);
+        let (url, serving) = not_found();
+        let role = EcsRamRole::within(forbidden).base_url(url);
+        let why = role.credentials().expect_err("no token").to_string();
+        assert!(why.contains("404"), "{why}");
+        let asked = serving.join().expect("served");
+        assert_eq!(asked, "PUT /latest/api/token HTTP/1.1");
+    }
+
+    #[test]
+    fn the_environment_names_the_role() {
+        let named = Surroundings::of(&[("ALIBABA_CLOUD_ECS_METADATA", "the role")]);
+        let (url, serving) = not_found();
+        let role = EcsRamRole::within(named).base_url(url);
+        let why = role.credentials().expect_err("no name").to_string();
+        assert!(why.contains("1 to 64"), "{why}");
+        serving.join().expect("served");
+    }
 }

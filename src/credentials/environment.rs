@@ -5,13 +5,13 @@
 use super::surroundings::Surroundings;
 use super::{Credentials, CredentialsProvider, ProviderError};
 
-pub(super) const OSS: [&str; 3] = [
+const OSS: [&str; 3] = [
     "OSS_ACCESS_KEY_ID",
     "OSS_ACCESS_KEY_SECRET",
     "OSS_SESSION_TOKEN",
 ];
 
-pub(super) const ALIBABA_CLOUD: [&str; 3] = [
+const ALIBABA_CLOUD: [&str; 3] = [
     "ALIBABA_CLOUD_ACCESS_KEY_ID",
     "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
     "ALIBABA_CLOUD_SECURITY_TOKEN",
@@ -39,6 +39,38 @@ pub struct AlibabaCloudEnvironment;
 impl CredentialsProvider for AlibabaCloudEnvironment {
     fn credentials(&self) -> Result<Credentials, ProviderError> {
         Surroundings::of_process().credentials(ALIBABA_CLOUD)
+    }
+
+    fn answers_at_once(&self) -> bool {
+        true
+    }
+}
+
+/// One of the two above, in surroundings that are given.
+pub(super) struct Variables {
+    names: [&'static str; 3],
+    surroundings: Surroundings,
+}
+
+impl Variables {
+    pub(super) fn of_oss(surroundings: Surroundings) -> Variables {
+        Variables {
+            names: OSS,
+            surroundings,
+        }
+    }
+
+    pub(super) fn of_alibaba_cloud(surroundings: Surroundings) -> Variables {
+        Variables {
+            names: ALIBABA_CLOUD,
+            surroundings,
+        }
+    }
+}
+
+impl CredentialsProvider for Variables {
+    fn credentials(&self) -> Result<Credentials, ProviderError> {
+        self.surroundings.credentials(self.names)
     }
 
     fn answers_at_once(&self) -> bool {

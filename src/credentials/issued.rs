@@ -6,6 +6,7 @@ use super::Credentials;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::time::{Duration, SystemTime};
 
 /// What may be issued. The names in lower case are those of the command line's `External` mode.
 #[derive(Deserialize)]
@@ -68,13 +69,19 @@ impl Issued {
         }
         if is_temporary || self.expiration.as_ref().is_some_and(|e| !e.is_empty()) {
             let expiration = filled("Expiration", self.expiration)?;
-            let time = expiration.trim().parse::<Timestamp>();
-            let time = time.map_err(|_| "its Expiration is no time".to_owned())?;
-            issued = issued.with_expiration(time.into());
+            let time = time(&expiration).ok_or("its Expiration is no time")?;
+            issued = issued.with_expiration(time);
         }
         issued.check().map_err(|why| why.to_string())?;
         Ok(issued)
     }
+}
+
+/// `2024-06-01T18:00:00Z`.
+fn time(text: &str) -> Option<SystemTime> {
+    let time: Timestamp = text.trim().parse().ok()?;
+    let seconds = u64::try_from(time.as_second()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 /// A code of the service, if it is one: anything else may be a text that repeats what was sent.
@@ -87,7 +94,6 @@ pub(super) fn shown_code(code: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, SystemTime};
 
     /// The metadata service's answer as documented.
     const DOCUMENTED: &str = r#"{"AccessKeyId": "STS.NSexample", "AccessKeySecret": "exampleSecret",
@@ -180,5 +186,27 @@ mod tests {
         }
         let deep = "[".repeat(60_000);
         assert!(read(&deep, Kind::Any).is_err());
+    }
+
+    #[test]
+    fn a_time_is_read_as_it_is_documented_or_not_at_all() {
+        let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(1_717_243_200);
+        for same in [
+            "2024-06-01T12:00:00Z",
+            " 2024-06-01T12:00:00.999Z\n",
+            "2024-06-01T14:00:00+02:00",
+        ] {
+            assert_eq!(time(same), Some(noon), "{same}");
+        }
+        for none in [
+            "",
+            "now",
+            "2024-06-01",
+            "1717243200",
+            "-009999-01-02T00:00:00Z",
+        ] {
+            assert_eq!(time(none), None, "{none}");
+        }
+        assert!(time("9999-12-30T00:00:00Z").is_some());
     }
 }

@@ -1,19 +1,31 @@
 //! Who signs: credentials, and the providers that are asked for them before every request.
 
 mod asking;
+mod chain;
+mod cli_profile;
+mod credentials_file;
+mod credentials_uri;
 mod ecs_ram_role;
 mod environment;
+mod external_process;
 mod issued;
 mod oidc_role;
+mod profile;
 mod ram_role;
 mod refresh;
 mod refreshing;
+mod reread;
 mod source;
 mod sts;
 mod surroundings;
 
+pub use chain::CredentialsChain;
+pub use cli_profile::CliProfile;
+pub use credentials_file::CredentialsFile;
+pub use credentials_uri::CredentialsUri;
 pub use ecs_ram_role::EcsRamRole;
 pub use environment::{AlibabaCloudEnvironment, Environment};
+pub use external_process::ExternalProcess;
 pub use oidc_role::OidcRole;
 pub use ram_role::RamRole;
 pub use refreshing::Refreshing;
@@ -146,7 +158,8 @@ pub type ProviderError = Box<dyn std::error::Error + Send + Sync>;
 /// Where credentials come from.
 ///
 /// It is asked before every request, from several threads at once, so an answer should be ready: a provider that
-/// has to fetch credentials keeps them and fetches new ones before the old expire. One that panics, or that takes
+/// has to fetch credentials keeps them and fetches new ones before the old expire, as [`Refreshing`] does for any
+/// function. One that panics, or that takes
 /// longer than the client's [`credentials_timeout`](crate::ClientBuilder::credentials_timeout), ends the upload.
 pub trait CredentialsProvider: Send + Sync {
     /// The credentials to sign the next request with.

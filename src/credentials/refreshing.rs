@@ -284,23 +284,19 @@ mod tests {
     struct Source {
         begun: Receiver<()>,
         answers: Sender<Result<Credentials, String>>,
-        n: Arc<AtomicUsize>,
     }
 
     fn scene() -> (Refreshing, Source, Clock) {
         let clock = Clock::new();
         let (begins, begun) = unbounded();
         let (answers, answer) = unbounded::<Result<Credentials, String>>();
-        let n = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&n);
         let fetch = move || -> Result<Credentials, ProviderError> {
-            counted.fetch_add(1, Ordering::SeqCst);
             begins.send(())?;
             Ok(answer.recv()??)
         };
         let ticking = clock.clone();
         let provider = Refreshing::with_clock(fetch, move || ticking.now());
-        let source = Source { begun, answers, n };
+        let source = Source { begun, answers };
         (provider, source, clock)
     }
 
@@ -308,10 +304,6 @@ mod tests {
         fn answer(&self, answer: Result<Credentials, &str>) {
             let answer = answer.map_err(str::to_owned);
             self.answers.send(answer).expect("somebody listens");
-        }
-
-        fn n(&self) -> usize {
-            self.n.load(Ordering::SeqCst)
         }
 
         #[track_caller]
@@ -330,6 +322,11 @@ mod tests {
 
     fn living(id: &str, clock: &Clock, life: u64) -> Credentials {
         key(id).with_expiration(clock.now().wall + seconds(life))
+    }
+
+    /// Fetches that have begun so far, those whose thread has not come to it yet included.
+    fn n_begun(provider: &Refreshing) -> u64 {
+        provider.0.lock().begun
     }
 
     /// Waits until the fetch under way has ended.
@@ -381,7 +378,7 @@ mod tests {
             assert_eq!(told, Ok(key("first")));
         }
         assert!(provider.answers_at_once());
-        assert_eq!(source.n(), 1);
+        assert_eq!(n_begun(&provider), 1);
     }
 
     #[test]
@@ -390,10 +387,10 @@ mod tests {
         for told in ask_together(&provider, &source, 8, Err("the vault is sealed")) {
             assert_eq!(told, Err("the vault is sealed".to_owned()));
         }
-        assert_eq!(source.n(), 1);
+        assert_eq!(n_begun(&provider), 1);
         source.answer(Ok(key("second")));
         assert_eq!(id(&provider), "second");
-        assert_eq!(source.n(), 2);
+        assert_eq!(n_begun(&provider), 2);
     }
 
     #[test]
@@ -411,7 +408,7 @@ mod tests {
         source.answer(Ok(living("new", &clock, 3600)));
         settle(&provider);
         assert_eq!(id(&provider), "new");
-        assert_eq!(source.n(), 2);
+        assert_eq!(n_begun(&provider), 2);
     }
 
     #[test]
@@ -425,12 +422,12 @@ mod tests {
         settle(&provider);
         clock.advance(seconds(59));
         assert_eq!(id(&provider), "old");
-        assert_eq!(source.n(), 2);
+        assert_eq!(n_begun(&provider), 2);
         clock.advance(seconds(1));
         source.answer(Err("still away"));
         assert_eq!(id(&provider), "old");
         settle(&provider);
-        assert_eq!(source.n(), 3);
+        assert_eq!(n_begun(&provider), 3);
         // When they have expired, the error is the caller's.
         clock.advance(seconds(600));
         source.answer(Err("away for good"));
@@ -452,7 +449,7 @@ mod tests {
             assert!(provider.answers_at_once());
             assert_eq!(id(&provider), "old");
         }
-        assert_eq!(source.n(), 2);
+        assert_eq!(n_begun(&provider), 2);
         clock.advance(seconds(100));
         assert!(!provider.answers_at_once());
         thread::scope(|scope| {
@@ -463,7 +460,7 @@ mod tests {
             source.answer(Ok(key("new")));
             assert_eq!(asking.join().expect("no panic"), "new");
         });
-        assert_eq!(source.n(), 3);
+        assert_eq!(n_begun(&provider), 3);
     }
 
     #[test]
@@ -482,7 +479,7 @@ mod tests {
         provider.refused(&revoked);
         assert!(provider.answers_at_once());
         assert_eq!(id(&provider), "new");
-        assert_eq!(source.n(), 2);
+        assert_eq!(n_begun(&provider), 2);
     }
 
     #[test]
@@ -534,5 +531,39 @@ mod tests {
             assert_eq!(id(&provider), "id");
         }
         assert_eq!(n.load(Ordering::SeqCst), 1);
+    }
+
+    /// A whole upload goes on with the old ones while a fetch that began early never ends.
+    #[cfg(feature = "local-server")]
+    #[test]
+    fn an_early_fetch_that_hangs_holds_no_upload_up() {
+        use crate::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, LocalServer};
+        use crate::{Client, local_server::Operation};
+
+        let (provider, source, clock) = scene();
+        let old = Credentials::new(ACCESS_KEY_ID, ACCESS_KEY_SECRET);
+        let end = clock.now().wall + seconds(3600);
+        source.answer(Ok(old.with_expiration(end)));
+        let server = LocalServer::start().expect("a port");
+        let moving = clock.clone();
+        let move_on = Fault::run(move |_| moving.advance(seconds(3000)));
+        let third = move_on.on(Operation::UploadPart).nth(3).times(1);
+        let moved = server.fault(third);
+        let dir = tempfile::tempdir().expect("a temp folder");
+        let file = dir.path().join("file");
+        std::fs::write(&file, vec![7; 20 * 102_400]).expect("written");
+        let client = Client::builder(server.endpoint())
+            .region("cn-hangzhou")
+            .credentials(provider.clone());
+        let bucket = client.build().and_then(|c| c.bucket("examplebucket"));
+        let bucket = bucket.expect("a bucket");
+        let upload = bucket.upload_file("key", &file).part_size(102_400);
+        let uploaded = upload.routines(4).run().expect("uploaded");
+        assert_eq!((uploaded.retries, moved.hits()), (0, 1));
+        source.expect_begun();
+        source.expect_begun();
+        assert_eq!(n_begun(&provider), 2);
+        assert!(provider.0.lock().facts.under.is_some(), "it has ended");
+        source.answer(Err("never mind"));
     }
 }

@@ -6,9 +6,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// The environment's variables.
 #[derive(Clone)]
-pub(super) struct Surroundings(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub(super) struct Surroundings(Arc<Variable>);
 
 impl Surroundings {
     /// Those of this process, read anew each time.
