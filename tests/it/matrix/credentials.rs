@@ -46,6 +46,7 @@ const MOMENTS: [usize; 3] = [1, 4, 8];
 #[test]
 fn a_provider_that_gives_nonsense_ends_the_upload_with_an_error_that_says_what() {
     for (nonsense, word) in [
+        (Credentials::new("", ""), "access key id is empty"),
         (Credentials::new("", "secret"), "access key id is empty"),
         (Credentials::new("id", ""), "access key secret is empty"),
         (Credentials::new("id\r\nHost: x", "secret"), "access key id"),

@@ -4,6 +4,7 @@ pub(crate) mod application;
 pub(crate) mod logs;
 pub(crate) mod process;
 pub(crate) mod runs;
+pub(crate) mod web;
 
 use oss_upload::local_server::{
     ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, Gate, LocalServer, Operation, PendingPart,
