@@ -149,7 +149,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets who signs. Default: [`Environment`].
+    /// Sets who signs. Default: [`Environment`]. [`CredentialsChain::default_chain`](crate::CredentialsChain::default_chain)
+    /// looks wherever Alibaba Cloud's tools do.
     pub fn credentials(mut self, provider: impl CredentialsProvider + 'static) -> ClientBuilder {
         self.provider = Arc::new(provider);
         self.anonymous = false;

@@ -235,8 +235,8 @@ mod tests {
 mod unix_tests {
     use super::*;
     use crate::CredentialsProvider;
-    use std::fs;
-    use std::path::Path;
+    #[cfg(target_os = "linux")]
+    use std::{fs, path::Path};
 
     fn run(command: &str, timeout: Duration) -> Result<Credentials, String> {
         let process = ExternalProcess::new(command).timeout(timeout);

@@ -145,10 +145,12 @@ impl Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("access_key_id", &self.access_key_id)
-            .field("expiration", &self.expiration)
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("Credentials");
+        shown.field("access_key_id", &self.access_key_id);
+        if let Some(expiration) = &self.expiration {
+            shown.field("expiration", expiration);
+        }
+        shown.finish_non_exhaustive()
     }
 }
 

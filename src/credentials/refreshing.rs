@@ -6,7 +6,10 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// What is kept must not run out between the question whether an answer is ready and the question for it.
+const UNTIL_ASKED: Duration = Duration::from_secs(1);
 
 type Fetch = dyn Fn() -> Result<Credentials, ProviderError> + Send + Sync;
 
@@ -127,7 +130,9 @@ impl CredentialsProvider for Refreshing {
 
     fn answers_at_once(&self) -> bool {
         let state = self.0.lock();
-        let step = state.facts.step((self.0.clock)());
+        let mut soon = (self.0.clock)();
+        soon.wall += UNTIL_ASKED;
+        let step = state.facts.step(soon);
         matches!(step, Step::Give | Step::GiveAndFetch)
     }
 }
@@ -144,13 +149,11 @@ impl State {
         self.facts.under = None;
         self.last = match fetched {
             Ok(credentials) => {
-                log::debug!(target: "oss_upload::credentials", "fetched {credentials:?}");
                 self.facts.kept = Some(Kept::new(credentials, now));
                 self.facts.pause_until = None;
                 (number, Ok(()))
             }
             Err(why) => {
-                log::debug!(target: "oss_upload::credentials", "fetching failed: {why}");
                 let pause = self.facts.kept.as_ref().map(Kept::pause);
                 self.facts.pause_until = pause.map(|pause| now.tick + pause);
                 (number, Err(why))
@@ -190,6 +193,11 @@ impl Inner {
             Ok(Err(why)) => Err(why.to_string()),
             Err(_) => Err("fetching credentials panicked".to_owned()),
         };
+        // Not under the lock: a logger may ask for credentials.
+        match &fetched {
+            Ok(given) => log::debug!(target: "oss_upload::credentials", "fetched {given:?}"),
+            Err(why) => log::debug!(target: "oss_upload::credentials", "fetching failed: {why}"),
+        }
         let mut state = self.lock();
         // Else it was lost, and what it brings comes too late.
         if state
@@ -203,23 +211,20 @@ impl Inner {
         }
     }
 
-    /// Waits until the fetch has ended or another took its place, or for no longer.
+    /// Waits until the fetch has ended, is lost, or another took its place; but no longer than to `give_up`.
     fn wait<'a>(
         &self,
         mut state: MutexGuard<'a, State>,
         number: u64,
         give_up: Instant,
     ) -> MutexGuard<'a, State> {
-        let is_under = |state: &State| {
-            let under = state.facts.under;
-            under.is_some_and(|under| under.number == number)
-        };
         #[cfg(test)]
         {
             state.waiting += 1;
         }
-        while is_under(&state) {
-            let left = give_up.saturating_duration_since(Instant::now());
+        while let Some(under) = state.facts.under.filter(|under| under.number == number) {
+            let until = give_up.min(under.since + LOST_AFTER);
+            let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
@@ -256,7 +261,7 @@ mod tests {
     use super::*;
     use crossbeam_channel::{Receiver, Sender, unbounded};
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
     const WATCHDOG: Duration = Duration::from_secs(30);
 
@@ -409,6 +414,19 @@ mod tests {
         settle(&provider);
         assert_eq!(id(&provider), "new");
         assert_eq!(n_begun(&provider), 2);
+    }
+
+    #[test]
+    fn what_runs_out_before_it_is_asked_for_is_not_promised_to_be_ready() {
+        let (provider, source, clock) = scene();
+        source.answer(Ok(living("old", &clock, 3600)));
+        assert_eq!(id(&provider), "old");
+        clock.advance(seconds(3598));
+        assert!(provider.answers_at_once());
+        clock.advance(seconds(1));
+        assert!(!provider.answers_at_once());
+        assert_eq!(id(&provider), "old");
+        source.answer(Err("never mind"));
     }
 
     #[test]
