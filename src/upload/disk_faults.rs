@@ -264,8 +264,8 @@ fn whichever_call_of_the_disk_fails_the_caller_is_told_and_the_next_run_heals() 
     ] {
         for (routines, for_good) in [(1, false), (4, true)] {
             let calls = fail_at_every_call(before, routines, for_good);
-            // Reading, proving, beginning, recording, deleting.
-            assert!(calls >= 8, "{before:?} took {calls} calls");
+            // Reading, proving, recording, which several routines may do in one write, syncing, deleting.
+            assert!(calls >= 7, "{before:?} took {calls} calls");
         }
     }
 }
