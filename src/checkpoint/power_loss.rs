@@ -1,7 +1,7 @@
 //! What a disk may remember after the power went, and that none of it makes us believe a part that was not there.
 
 use super::file::{Journal, Storage};
-use super::record::{Header, Record};
+use super::record::{Header, Record, Slice};
 use super::scan::{End, scan};
 use crate::etag::ETag;
 use crate::part::{DonePart, PartNumber};
@@ -52,15 +52,19 @@ fn part(number: u16) -> DonePart {
     }
 }
 
-/// An upload that records its parts one by one and then begins anew, as when the file changed and the old upload could not
-/// be aborted.
+/// What the first upload, and then the second, are of.
+const SLICES: [Option<Slice>; 2] = [Some(Slice { offset: 1, len: 5 }), None];
+
+/// An upload of a slice that records its parts one by one, and another of the whole file that begins anew, as when the
+/// range changed and the old upload could not be aborted.
 fn acts() -> Vec<Act> {
     let mut journal = Journal::new(Remembering::default());
     let mut owed = vec![];
     for upload in 0..2_u16 {
         let mut header = Header::sample();
         header.upload_id = format!("upload {upload}");
-        let mut records = vec![Record::Header(Box::new(header.clone()))];
+        header.slice = SLICES[usize::from(upload)];
+        let mut records = header.records();
         records.extend(owed.iter().cloned().map(Record::Owed));
         journal.begin(&records).expect("begun");
         owed.push(header.owed());
@@ -177,6 +181,11 @@ fn check(bytes: &[u8], begun: bool, what: &str) {
     if found.end == End::Damaged {
         return;
     }
+    let slice = found.header.and_then(|header| header.slice);
+    assert!(
+        found.parts.is_empty() || slice == SLICES[usize::from(upload)],
+        "{what}: parts of another slice"
+    );
     for (number, believed) in &found.parts {
         assert_eq!(
             number.get() / 10,

@@ -30,6 +30,21 @@ pub(crate) struct FileIdentity {
     pub(crate) inode: u64,
 }
 
+/// The bytes of a file that are the object, where that is not all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Slice {
+    pub(crate) offset: u64,
+    pub(crate) len: u64,
+}
+
+impl Slice {
+    /// Whether a file of that length has all of these bytes.
+    pub(crate) fn is_inside(&self, file_len: u64) -> bool {
+        let end = self.offset.checked_add(self.len);
+        end.is_some_and(|end| end <= file_len)
+    }
+}
+
 /// Which upload the checkpoint is of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Header {
@@ -41,6 +56,9 @@ pub(crate) struct Header {
     pub(crate) identity: FileIdentity,
     pub(crate) part_size: u64,
     pub(crate) options: [u8; 32],
+    /// `None` for the whole file. In a file it is a record of its own, behind the header's, whose layout never changes.
+    #[serde(skip)]
+    pub(crate) slice: Option<Slice>,
 }
 
 /// An upload of no use any more that could not be aborted yet.
@@ -63,6 +81,15 @@ impl Header {
     /// Whether it is of such an upload, and these are the options that were asked for then.
     pub(crate) fn has_unseen_options(&self, asked: &[u8; 32]) -> bool {
         self.options == unseen(asked)
+    }
+
+    /// What stands at the beginning of a file.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let header = Record::Header(Box::new(self.clone()));
+        [header]
+            .into_iter()
+            .chain(self.slice.map(Record::Slice))
+            .collect()
     }
 
     /// The upload it tells of, when nobody will continue it.
@@ -102,6 +129,7 @@ impl Header {
             },
             part_size: 102_400,
             options: [0; 32],
+            slice: None,
         }
     }
 }
@@ -113,6 +141,7 @@ pub(crate) enum Record {
     PartDone(DonePart),
     PartLost(PartNumber),
     Owed(Owed),
+    Slice(Slice),
 }
 
 /// The records as they are laid out. Variants and fields are never reordered.
@@ -128,6 +157,7 @@ enum Layout {
         number: u16,
     },
     Owed(Owed),
+    Slice(Slice),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -152,6 +182,7 @@ impl From<&Record> for Layout {
                 number: number.get(),
             },
             Record::Owed(owed) => Layout::Owed(owed.clone()),
+            Record::Slice(slice) => Layout::Slice(*slice),
         }
     }
 }
@@ -181,6 +212,8 @@ impl Layout {
                 check_upload(&owed.bucket, &owed.key, &owed.upload_id).ok()?;
                 Record::Owed(owed)
             }
+            // Whether the file has these bytes, only its header tells.
+            Layout::Slice(slice) => Record::Slice(slice),
         })
     }
 }

@@ -50,15 +50,17 @@ pub(crate) fn scan(bytes: &[u8]) -> Scan {
         return found;
     };
     found.valid_len = MAGIC.len() as u64;
+    let mut is_second = false;
     found.end = loop {
         match next_frame(rest) {
             Frame::None => break End::Clean,
             Frame::CutShort => break End::CutShort,
             Frame::Damaged => break End::Damaged,
             Frame::Intact(record, len) => {
-                if !found.take(record) {
+                if !found.take(record, is_second) {
                     break End::Damaged;
                 }
+                is_second = found.valid_len == MAGIC.len() as u64;
                 found.valid_len += len as u64;
                 rest = &rest[len..];
             }
@@ -69,16 +71,21 @@ pub(crate) fn scan(bytes: &[u8]) -> Scan {
 
 impl Scan {
     /// Adds what a record says. `false` when it has no place here.
-    fn take(&mut self, record: Record) -> bool {
-        match (record, self.header.is_some()) {
-            (Record::Header(header), false) => self.header = Some(*header),
-            (Record::PartDone(part), true) => {
+    fn take(&mut self, record: Record, is_second: bool) -> bool {
+        match (record, &mut self.header) {
+            (Record::Header(header), None) => self.header = Some(*header),
+            (Record::PartDone(part), Some(_)) => {
                 self.parts.insert(part.number, part);
             }
-            (Record::PartLost(number), true) => {
+            (Record::PartLost(number), Some(_)) => {
                 self.parts.remove(&number);
             }
-            (Record::Owed(owed), true) => self.owed.push(owed),
+            (Record::Owed(owed), Some(_)) => self.owed.push(owed),
+            (Record::Slice(slice), Some(header))
+                if is_second && slice.is_inside(header.identity.len) =>
+            {
+                header.slice = Some(slice);
+            }
             _ => return false,
         }
         true
@@ -133,7 +140,7 @@ fn is_zero(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{FileIdentity, push_frame};
+    use super::super::record::{FileIdentity, Slice, push_frame};
     use super::*;
     use crate::etag::ETag;
 
@@ -165,6 +172,7 @@ mod tests {
             },
             part_size: 102_400,
             options: [7; 32],
+            slice: None,
         }
     }
 
@@ -216,6 +224,73 @@ mod tests {
         let kept: Vec<u16> = found.parts.keys().map(|n| n.get()).collect();
         assert_eq!(kept, [300, 10_000]);
         assert_eq!(found.valid_len, golden.len() as u64);
+    }
+
+    /// Of a file that begins with these records.
+    fn bytes_of(records: &[Record]) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        for record in records {
+            push_frame(&mut bytes, record);
+        }
+        bytes
+    }
+
+    fn sliced() -> Header {
+        let (offset, len) = (300_000, 204_801);
+        Header {
+            slice: Some(Slice { offset, len }),
+            ..header()
+        }
+    }
+
+    #[test]
+    fn the_layout_of_a_slice_is_the_documented_one() {
+        let golden = include_bytes!("../../tests/data/checkpoint-format-1-slice.cp");
+        let mut records = sliced().records();
+        records.push(Record::Owed(owed()));
+        records.push(done(2, "1A0F81547E5BA2E9C4A4B94A74731993"));
+        let written = bytes_of(&records);
+        assert_eq!(written, golden, "the layout of format 1 must never change");
+        let found = scan(golden);
+        assert_eq!((found.end, found.header), (End::Clean, Some(sliced())));
+        assert_eq!(found.owed, [owed()]);
+        let kept: Vec<u16> = found.parts.keys().map(|n| n.get()).collect();
+        assert_eq!(kept, [2]);
+    }
+
+    #[test]
+    fn a_slice_stands_behind_the_header_and_inside_of_the_file_or_is_damage() {
+        let header = Record::Header(Box::new(header()));
+        let slice = |offset, len| Record::Slice(Slice { offset, len });
+        let some = slice(1, 2);
+        let part = done(1, "1A0F81547E5BA2E9C4A4B94A74731993");
+        let others = [part, Record::PartLost(number(1)), Record::Owed(owed())];
+        for other in others {
+            let late = [header.clone(), other, some.clone()];
+            assert_eq!(scan(&bytes_of(&late)).end, End::Damaged, "{late:?}");
+        }
+        let twice = [header.clone(), some.clone(), some.clone()];
+        assert_eq!(scan(&bytes_of(&twice)).end, End::Damaged, "twice");
+        let first = [some, header.clone()];
+        assert_eq!(scan(&bytes_of(&first)).end, End::Damaged, "first");
+        let max = u64::MAX;
+        for (offset, len, end) in [
+            (0, 0, End::Clean),
+            (1_000_000, 0, End::Clean),
+            (999_999, 1, End::Clean),
+            (1_000_000, 1, End::Damaged),
+            (1_000_001, 0, End::Damaged),
+            (1, 1_000_000, End::Damaged),
+            (max, max, End::Damaged),
+            (max, 1, End::Damaged),
+            (1, max, End::Damaged),
+        ] {
+            let found = scan(&bytes_of(&[header.clone(), slice(offset, len)]));
+            assert_eq!(found.end, end, "{offset}, {len}");
+            let believed = found.header.expect("a header").slice;
+            let expected = (end == End::Clean).then_some(Slice { offset, len });
+            assert_eq!(believed, expected);
+        }
     }
 
     #[test]
@@ -323,7 +398,8 @@ mod tests {
         assert_eq!(framed(&[2, 1, 0]), End::Damaged, "a byte too many");
         assert_eq!(framed(&[2, 0]), End::Damaged, "part 0");
         assert_eq!(framed(&[2, 251, 0x11, 0x27]), End::Damaged, "part 10,001");
-        assert_eq!(framed(&[4, 1]), End::Damaged, "an unknown record");
+        assert_eq!(framed(&[4, 1]), End::Damaged, "half a slice");
+        assert_eq!(framed(&[5, 1]), End::Damaged, "an unknown record");
         assert_eq!(framed(&[]), End::Damaged, "no record");
         let endless = [0, 253, 255, 255, 255, 255, 255, 255, 255, 255];
         assert_eq!(framed(&endless), End::Damaged, "a text of 2^64 bytes");

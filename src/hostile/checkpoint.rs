@@ -53,6 +53,10 @@ fn expect_plausible(found: &Scan) {
         assert_eq!(check_bucket(&header.bucket), Ok(()));
         assert_eq!(check_key(&header.key), Ok(()));
         assert_eq!(check_upload_id(&header.upload_id), Ok(()));
+        if let Some(slice) = header.slice {
+            let end = u128::from(slice.offset) + u128::from(slice.len);
+            assert!(end <= header.identity.len.into(), "beyond the file");
+        }
     }
     for owed in &found.owed {
         assert_eq!(check_bucket(&owed.bucket), Ok(()));
@@ -109,6 +113,8 @@ fn expect_same_header(header: &Header, said: &SaidHeader<'_>) {
     assert_eq!(numbers, said.numbers);
     assert_eq!([identity.mtime, identity.ctime], said.times);
     assert_eq!(header.options, said.options);
+    let slice = header.slice.map(|slice| [slice.offset, slice.len]);
+    assert_eq!(slice, said.slice);
 }
 
 fn expect_same(again: &Scan, found: &Scan, valid_len: u64) {
@@ -142,7 +148,9 @@ fn expect_written_alike(found: &Scan) {
         return;
     };
     let mut bytes = MAGIC.to_vec();
-    push_frame(&mut bytes, &Record::Header(Box::new(header.clone())));
+    for record in header.records() {
+        push_frame(&mut bytes, &record);
+    }
     for owed in &found.owed {
         push_frame(&mut bytes, &Record::Owed(owed.clone()));
     }
@@ -169,11 +177,14 @@ struct SaidHeader<'a> {
     numbers: [u64; 4],
     times: [i128; 2],
     options: &'a [u8],
+    /// Offset and length, from the record behind the header.
+    slice: Option<[u64; 2]>,
 }
 
 impl<'a> Said<'a> {
     fn of(valid: &'a [u8]) -> Said<'a> {
         let mut said = Said::default();
+        let mut n_heard = 0;
         let mut rest = valid.strip_prefix(b"OSSUPCP1").unwrap_or_default();
         while !rest.is_empty() {
             let (len, crc) = (le32(&rest[..4]), le32(&rest[4..8]));
@@ -181,13 +192,14 @@ impl<'a> Said<'a> {
             let (payload, next) = rest[8..].split_at(len as usize);
             let covered = [&rest[..4], payload].concat();
             assert_eq!(crc32(&covered), crc, "a damaged frame was believed");
-            said.hear(Payload(payload));
+            said.hear(Payload(payload), n_heard);
+            n_heard += 1;
             rest = next;
         }
         said
     }
 
-    fn hear(&mut self, mut payload: Payload<'a>) {
+    fn hear(&mut self, mut payload: Payload<'a>, n_before: usize) {
         match payload.small() {
             0 => {
                 assert!(self.header.is_none(), "a second header");
@@ -209,6 +221,11 @@ impl<'a> Said<'a> {
                 self.parts.remove(&payload.small());
             }
             3 => self.owed.push([(); 4].map(|()| payload.bytes())),
+            4 => {
+                assert_eq!(n_before, 1, "a slice that is not behind the header");
+                let header = self.header.as_mut().expect("a header");
+                header.slice = Some([(); 2].map(|()| payload.small()));
+            }
             other => panic!("record {other} was believed"),
         }
         assert!(payload.0.is_empty(), "bytes to spare were believed");
@@ -231,6 +248,7 @@ impl<'a> Payload<'a> {
             numbers: [len, device, inode, part_size],
             times,
             options: self.take(32),
+            slice: None,
         }
     }
 

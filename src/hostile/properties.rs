@@ -109,7 +109,9 @@ fn scarred(bytes: impl Into<Vec<u8>>, scars: &[Scar]) -> Vec<u8> {
 fn damaged_checkpoints(run: Run) -> Tally {
     run.over(damaged_checkpoint(), |case| {
         let found = checkpoint::expect_honest(&case.bytes());
-        if let Some(header) = found.header {
+        if let Some(mut header) = found.header {
+            let slice = header.slice.take().map(Record::Slice);
+            assert!(slice.is_none_or(|slice| case.records.contains(&slice)));
             assert!(case.records.contains(&Record::Header(Box::new(header))));
         }
         for part in found.parts.into_values() {

@@ -1,6 +1,6 @@
 //! Inputs made up: half right, so that they get far, and half wrong.
 
-use crate::checkpoint::record::{FileIdentity, Header, MAGIC, Owed, Record, push_frame};
+use crate::checkpoint::record::{FileIdentity, Header, MAGIC, Owed, Record, Slice, push_frame};
 use crate::etag::ETag;
 use crate::part::{DonePart, PartNumber};
 use proptest::collection::vec;
@@ -186,12 +186,13 @@ fn reframed(payload: &[u8]) -> Vec<u8> {
     [&len, &crc.to_le_bytes()[..], payload].concat()
 }
 
-/// Mostly a header, and then others.
+/// Mostly a header, now and then with a slice, and then others.
 fn records() -> impl Strategy<Value = Vec<Record>> {
     let first = prop_oneof![9 => header().boxed(), 1 => record().boxed()];
-    (first, vec(record(), 0..8)).prop_map(|(first, mut rest)| {
-        rest.insert(0, first);
-        rest
+    let second = prop_oneof![2 => Just(None), 1 => slice().prop_map(Some)];
+    (first, second, vec(record(), 0..8)).prop_map(|(first, second, rest)| {
+        let slice = second.map(Record::Slice);
+        [first].into_iter().chain(slice).chain(rest).collect()
     })
 }
 
@@ -202,7 +203,14 @@ fn record() -> impl Strategy<Value = Record> {
         10 => done().prop_map(Record::PartDone),
         3 => number().prop_map(Record::PartLost),
         2 => owed().prop_map(Record::Owed),
+        1 => slice().prop_map(Record::Slice),
     ]
+}
+
+/// Files have any length, so that small slices are inside of most of them.
+fn slice() -> impl Strategy<Value = Slice> {
+    let number = || prop_oneof![4 => 0..=1_u64 << 60, 1 => any::<u64>()];
+    (number(), number()).prop_map(|(offset, len)| Slice { offset, len })
 }
 
 /// Numbers meet each other, so that records replace and take back others.
@@ -282,6 +290,7 @@ fn header() -> impl Strategy<Value = Record> {
                     identity,
                     part_size,
                     options,
+                    slice: None,
                 }))
             },
         )

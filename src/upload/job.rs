@@ -85,6 +85,7 @@ impl Job<'_> {
             identity: *source.identity(),
             part_size: plan.part_size(),
             options: self.headers.digest(),
+            slice: None,
         }
     }
 

@@ -55,7 +55,7 @@ impl RunRecord {
 
     /// Begins the record of a new upload, in place of whatever the file held; it is on the disk on return.
     pub(super) fn begin(&mut self, header: &Header, owed: &[Owed]) -> Result<(), Error> {
-        let mut records = vec![Record::Header(Box::new(header.clone()))];
+        let mut records = header.records();
         records.extend(owed.iter().cloned().map(Record::Owed));
         self.write(|journal| journal.begin(&records))?;
         self.upload = self.journal.is_some().then(|| header.owed());

@@ -3,7 +3,6 @@
 
 mod answers;
 mod checkpoints;
-mod format;
 mod http;
 mod options;
 

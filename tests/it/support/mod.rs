@@ -1,6 +1,7 @@
 //! A scene for an upload: a server, a file, a bucket, and what is expected in the end.
 
 pub(crate) mod application;
+pub(crate) mod format;
 pub(crate) mod logs;
 pub(crate) mod process;
 pub(crate) mod runs;
@@ -15,6 +16,7 @@ use oss_upload::{
 };
 use std::fmt::{Debug, Write};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -228,17 +230,21 @@ pub(crate) fn listing(scene: &Scene, describe: impl Fn(&PendingPart) -> String) 
     Fault::answer(200, "application/xml", xml).on(Operation::ListParts)
 }
 
-/// Sets a file's mtime back to what it was.
+/// Sets a file's mtime back to what it was. Its ctime is another afterwards: the file system's clock has ticked.
 pub(crate) fn keeping_mtime(path: &Path, change: impl FnOnce()) {
-    let mtime = fs::metadata(path)
-        .and_then(|m| m.modified())
-        .expect("an mtime");
+    let look = || {
+        let metadata = fs::metadata(path).expect("the file");
+        let ctime = (metadata.ctime(), metadata.ctime_nsec());
+        (metadata.modified().expect("an mtime"), ctime)
+    };
+    let (mtime, before) = look();
     change();
-    let file = fs::File::options()
-        .append(true)
-        .open(path)
-        .expect("the file");
+    let file = fs::File::options().append(true).open(path);
+    let file = file.expect("the file");
     file.set_modified(mtime).expect("set");
+    while look().1 == before {
+        file.set_modified(mtime).expect("set");
+    }
 }
 
 /// What hooks of faults, observers and providers note down, in order.

@@ -1,53 +1,19 @@
 //! Checkpoints that somebody forged who knows the format: whatever they say, the object is the file or there is an error,
 //! and nothing else is touched.
 
-use super::format::{Header, Record, Tag, file};
 use super::{expect_clear, one_of, random};
+use crate::support::format::{Header, Record, Tag, file, honest};
 use crate::support::runs::watched;
 use crate::support::{BUCKET, KEY, PART, Scene, random_bytes};
 use fastrand::Rng;
 use oss_upload::local_server::{Fault, Operation, PendingUpload};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 
 const CASES: usize = 120;
 
 /// An object that no checkpoint of ours is about.
 const BYSTANDER: &str = "bystander.bin";
-
-/// What the honest checkpoint of an interrupted upload says.
-fn honest(scene: &Scene, upload: &PendingUpload) -> Vec<Record> {
-    let file = fs::metadata(&scene.file).expect("the file");
-    let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-    let texts = [&scene.server.endpoint(), BUCKET, KEY, &upload.upload_id];
-    // What the key's extension stands for is said although nobody asked for it.
-    let options = Sha256::digest("content-type:application/octet-stream\n");
-    let header = Header {
-        texts: texts.map(|text| text.as_bytes().to_vec()),
-        path: scene.file.as_os_str().as_bytes().to_vec(),
-        len: file.len(),
-        mtime: nanos(file.mtime(), file.mtime_nsec()),
-        ctime: nanos(file.ctime(), file.ctime_nsec()),
-        device: file.dev(),
-        inode: file.ino(),
-        part_size: PART,
-        options: options.into(),
-    };
-    let parts = upload.parts.iter().map(|part| Record::Done {
-        number: part.number.into(),
-        tag: Tag::Md5(bytes_16(&part.etag)),
-        crc64: part.crc64,
-    });
-    [Record::Header(header)].into_iter().chain(parts).collect()
-}
-
-fn bytes_16(digits: &str) -> [u8; 16] {
-    let digits = u128::from_str_radix(digits, 16).expect("32 hex digits");
-    digits.to_be_bytes()
-}
 
 #[test]
 fn a_checkpoint_by_the_documented_format_is_the_library_s_byte_for_byte() {
@@ -160,12 +126,23 @@ fn forge_parts(random: &mut Rng, records: &mut Vec<Record>) {
     }
 }
 
+/// Makes it the record of a slice, or something like that.
+fn forge_slice(random: &mut Rng, records: &mut Vec<Record>) {
+    let at = one_of(random, &[1, 1, 1, records.len()]);
+    let numbers = [0, 1, PART, PART + 1, 2 * PART + 777, u64::MAX];
+    let [offset, len] = [(); 2].map(|()| one_of(random, &numbers));
+    records.insert(at, Record::Slice { offset, len });
+}
+
 fn forge(random: &mut Rng, mut records: Vec<Record>) -> Vec<u8> {
     if let Some(Record::Header(header)) = records.first_mut().filter(|_| random.u8(..4) == 0) {
         let changes = changes();
         changes[random.usize(..changes.len())].1(header);
     }
     forge_parts(random, &mut records);
+    if random.u8(..8) == 0 {
+        forge_slice(random, &mut records);
+    }
     let (a, b) = (random.usize(..records.len()), random.usize(..records.len()));
     match random.u8(..12) {
         0 => records.swap(a, b),
