@@ -30,7 +30,8 @@
 //!   parts brings that back. Gaps are no obstacle.
 //! - **Never a mixed object.** A file that changes between the runs, while it is read or before the upload is completed is
 //!   noticed, and uploaded from scratch ([`OnChange`]). Where only its inode or ctime differ, or when asked
-//!   ([`Verify::Content`]), the finished parts are proved by their bytes.
+//!   ([`Verify::Content`]), the finished parts are proved by their bytes. What counts as a change can be set
+//!   ([`Identity`]); a difference that is seen and does not count is proved by the bytes.
 //! - **Never a damaged object in silence.** The CRC-64 of every part and of the whole object is compared with OSS's, after
 //!   a resume too.
 //! - **Never stuck.** An upload that OSS no longer knows is begun anew in the same call; an answer to
@@ -126,9 +127,9 @@ pub use upload::{
     PendingUploads, PlannedStart, RecordedProgress, RecordedUpload, StoredParts, UploadPlan,
 };
 pub use upload::{
-    Callback, Control, Encryption, FileOutcome, FilesSnapshot, IntoUploadFile, Kms, ObjectAcl,
-    OnChange, Outcome, Phase, RestartReason, Snapshot, StorageClass, UploadFile, UploadFiles,
-    Uploaded, Verify,
+    Callback, Control, Encryption, FileOutcome, FilesSnapshot, Identity, IntoUploadFile, Kms,
+    ObjectAcl, OnChange, Outcome, Phase, RestartReason, Snapshot, StorageClass, UploadFile,
+    UploadFiles, Uploaded, Verify,
 };
 
 /// The README's code is compiled too.

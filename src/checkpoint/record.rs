@@ -6,6 +6,7 @@ use crate::part::{DonePart, PartNumber};
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::ops::Range;
 
 pub(crate) const MAGIC: &[u8; 8] = b"OSSUPCP1";
 
@@ -38,6 +39,11 @@ pub(crate) struct Slice {
 }
 
 impl Slice {
+    /// Their places in the file.
+    pub(crate) fn bytes(&self) -> Range<u64> {
+        self.offset..self.offset.saturating_add(self.len)
+    }
+
     /// Whether a file of that length has all of these bytes.
     pub(crate) fn is_inside(&self, file_len: u64) -> bool {
         let end = self.offset.checked_add(self.len);

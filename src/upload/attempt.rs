@@ -16,7 +16,6 @@ use crate::protocol::Operation;
 use crate::protocol::complete::Completed;
 use crate::retry::Failure;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// How an attempt ended that did not come to its own end.
@@ -118,7 +117,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
         let reason = match self.decide(found, &Listed::NotAsked) {
             Decision::Begin => None,
             Decision::Discard(reason) => Some(reason),
-            // The same file with the same part size: it cannot have had more than one part.
+            // The same bytes with the same part size: they cannot have had more than one part.
             _ => Some(RestartReason::PartSizeChanged),
         };
         if let Some(reason) = reason {
@@ -169,7 +168,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
                 }
             }
             SendFailure::Read(ReadFailure::Changed) => Ended::Again(RestartReason::FileChanged),
-            SendFailure::Read(ReadFailure::Io(error)) => self.unreadable(error).into(),
+            SendFailure::Read(ReadFailure::Io(error)) => self.job.unreadable(error).into(),
             // Nobody but a panic in the observer sets the flag without a cancel.
             SendFailure::Request(failure)
                 if failure.is_stopped() && !self.job.control.is_cancelled() =>
@@ -274,7 +273,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
                 self.settle(open, true)
             }
             Trouble::Request(number, failure) => self.job.part_failed(number, failure).into(),
-            Trouble::Read(error) => self.unreadable(error).into(),
+            Trouble::Read(error) => self.job.unreadable(error).into(),
             Trouble::Changed => Ended::Again(RestartReason::FileChanged),
             Trouble::Record(error) => self.state.record.write_failed(error).into(),
             Trouble::Panicked => self.job.panicked().into(),
@@ -283,10 +282,6 @@ impl<'r, 'a> Attempt<'r, 'a> {
                 self.job.error(ErrorKind::Internal, why).into()
             }
         }
-    }
-
-    pub(super) fn unreadable(&self, error: io::Error) -> Error {
-        Error::io(ErrorKind::Source, "reading", &self.job.path, error)
     }
 
     /// The checksums of parts as their local bytes are now; `None` where the file is shorter. Reads no more of them
@@ -336,7 +331,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
         }
         match (panicked.into_inner(), failed.into_inner()) {
             (Some(()), _) => Err(self.job.panicked().into()),
-            (None, Some(error)) => Err(self.unreadable(error).into()),
+            (None, Some(error)) => Err(self.job.unreadable(error).into()),
             (None, None) => Ok(crcs.into_inner().unwrap_or_else(PoisonError::into_inner)),
         }
     }

@@ -129,7 +129,7 @@ impl Calls<'_> {
         stop: &Arc<Stop>,
     ) -> Result<(Answer, u64), SendFailure> {
         let expected = proof.map(|proof| proof.crc64);
-        let mut reader = PartReader::new(source, part, self.progress).expecting(expected);
+        let mut reader = PartReader::new(source, part, self.progress, stop).expecting(expected);
         let request = request.content_md5(proof.map(|proof| &*proof.content_md5));
         let body = Body::Reader {
             len: part.len,

@@ -1,11 +1,11 @@
 //! From the last part to the object, whatever becomes of Complete's answer.
 
 use super::attempt::{Attempt, Ended, Object, Open};
+use super::identity::Change;
 use super::outcome::RestartReason;
 use super::plan::Part;
 use super::progress::Phase;
 use super::resume::{Parts, reconcile};
-use super::source::{Change, Source};
 use crate::crc64;
 use crate::error::ErrorKind;
 use crate::part::{DonePart, PartNumber};
@@ -65,24 +65,14 @@ impl Attempt<'_, '_> {
 
     /// Whether the parts are those of the file as it is now, behind its handle and under its name.
     fn check_unchanged(&mut self, parts: &Parts) -> Result<(), Ended> {
-        let open = self
-            .source
-            .change()
-            .map_err(|error| self.unreadable(error))?;
-        let named = self
-            .source
-            .change_at_path()
-            .map_err(|error| self.unreadable(error))?;
-        match (open, named) {
-            (Change::None, Change::None) => return Ok(()),
-            (Change::Changed, _) | (_, Change::Changed) => {
-                return Err(Ended::Again(RestartReason::FileChanged));
-            }
-            _ => {}
-        }
-        // Length and mtime are what they were, something else is not: the content decides.
-        let source = Source::open(&self.job.path)?;
-        match self.proved(&source, parts)? {
+        let (job, source) = (self.job, self.source);
+        let unreadable = |error| Ended::from(job.unreadable(error));
+        let is_unchanged = match source.change_anywhere().map_err(unreadable)? {
+            Change::None => true,
+            Change::Changed => false,
+            Change::Suspicious => source.is_proved(|now| self.proved(now, parts), unreadable)?,
+        };
+        match is_unchanged {
             true => Ok(()),
             false => Err(Ended::Again(RestartReason::FileChanged)),
         }
@@ -146,7 +136,7 @@ impl Attempt<'_, '_> {
         }
     }
 
-    /// The checksum of the whole file, from those of its parts.
+    /// The checksum of the whole object, from those of its parts.
     fn fold(&self, parts: &Parts) -> u64 {
         let parts = parts.values();
         crc64::fold(parts.map(|part| (part.crc64, self.plan.part_len(part.number))))
@@ -166,7 +156,7 @@ impl Attempt<'_, '_> {
         }
     }
 
-    /// The object of this key, if it has the file's length and checksum and the metadata asked for.
+    /// The object of this key, if it has the right length and checksum and the metadata asked for.
     pub(super) fn find_object(&mut self, parts: &Parts) -> Result<Option<(Completed, u64)>, Ended> {
         let head = match self.calls.head_object(&self.job.stop()) {
             Ok(head) => head,
@@ -181,7 +171,7 @@ impl Attempt<'_, '_> {
                     .into());
             }
         };
-        let ours = head.len == Some(self.plan.file_len())
+        let ours = head.len == Some(self.plan.object_len())
             && head.is_described_by(&self.job.headers.initiate.headers);
         let Some(there) = head.object.crc64.filter(|_| ours) else {
             return Ok(None);

@@ -170,13 +170,16 @@ impl Scene {
         match before {
             Before::Nothing => {}
             Before::Foreign => fs::write(self.checkpoint(), "dear diary").expect("written"),
-            Before::Interrupted | Before::Outdated => {
+            Before::Interrupted | Before::Outdated | Before::Suspicious => {
                 let denied = Fault::deny().on(Operation::UploadPart).nth(4).times(1);
                 self.server.fault(denied);
                 self.upload(1).run().expect_err("interrupted");
+                let file = self.dir.path().join("file");
                 if before == Before::Outdated {
                     // Another mtime: a fresh start in place of the old record.
-                    fs::write(self.dir.path().join("file"), &self.bytes).expect("written");
+                    fs::write(file, &self.bytes).expect("written");
+                } else if before == Before::Suspicious {
+                    replace_by_copy(&file);
                 }
             }
         }
@@ -230,8 +233,22 @@ enum Before {
     Interrupted,
     /// The same, and the file has changed since.
     Outdated,
+    /// The same, and a copy has taken the file's place, with its mtime.
+    Suspicious,
     /// A file that is no checkpoint.
     Foreign,
+}
+
+fn replace_by_copy(file: &Path) {
+    let copy = file.with_extension("copy");
+    fs::copy(file, &copy).expect("copied");
+    let mtime = fs::metadata(file).and_then(|metadata| metadata.modified());
+    let set = fs::File::options()
+        .append(true)
+        .open(&copy)
+        .expect("opened");
+    set.set_modified(mtime.expect("an mtime")).expect("set");
+    fs::rename(copy, file).expect("replaced");
 }
 
 /// How many calls of a disk fail one after another; returns how many there are.
@@ -260,6 +277,7 @@ fn whichever_call_of_the_disk_fails_the_caller_is_told_and_the_next_run_heals() 
         Before::Nothing,
         Before::Interrupted,
         Before::Outdated,
+        Before::Suspicious,
         Before::Foreign,
     ] {
         for (routines, for_good) in [(1, false), (4, true)] {
@@ -288,7 +306,12 @@ fn a_disk_that_cannot_lock_or_sync_is_found_out_before_the_first_request() {
 
 #[test]
 fn the_header_is_on_the_disk_before_a_part_is_sent_and_all_parts_before_complete() {
-    for before in [Before::Nothing, Before::Interrupted, Before::Outdated] {
+    for before in [
+        Before::Nothing,
+        Before::Interrupted,
+        Before::Outdated,
+        Before::Suspicious,
+    ] {
         let never = Plan::fail_at(usize::MAX, false);
         let scene = Scene::new();
         scene.begin(before);

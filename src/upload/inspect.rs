@@ -1,8 +1,9 @@
 //! A look at a checkpoint: what it says, for people and tools. Nothing is changed, and nobody is kept from using it.
 
+use super::identity::{Change, Identity};
 use super::plan::Plan;
 use super::record::open_failed;
-use super::source::{Change, compare, identity_at};
+use super::source::identity_at;
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint::file::look;
 use crate::checkpoint::record::{Header, Owed};
@@ -12,6 +13,7 @@ use crate::part::DonePart;
 use jiff::Timestamp;
 use std::fmt::{self, Write};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -73,7 +75,9 @@ pub struct RecordedProgress {
     pub file: PathBuf,
     /// What the local file is now.
     pub file_state: FileState,
-    /// The length of the file when the upload began.
+    /// The bytes of the file that are the object; `None` where it is all of them.
+    pub range: Option<Range<u64>>,
+    /// The length of the object: of the range, or of the file when the upload began.
     pub bytes_total: u64,
     /// Bytes of the finished parts.
     pub bytes_done: u64,
@@ -85,7 +89,7 @@ pub struct RecordedProgress {
     pub parts_done: u16,
 }
 
-/// A local file, compared with what a checkpoint knows of it.
+/// A local file, compared with what a checkpoint knows of it: by everything, whatever [`Identity`] the next run may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileState {
@@ -156,14 +160,16 @@ fn state(scanned: &Scan, has_progress: bool) -> CheckpointState {
 fn progress(scanned: &Scan) -> Option<RecordedProgress> {
     let readable = matches!(scanned.end, End::Clean | End::CutShort);
     let header = scanned.header.as_ref().filter(|_| readable)?;
-    let plan = Plan::new(header.identity.len, Some(header.part_size)).ok()?;
+    let len = header.slice.map_or(header.identity.len, |slice| slice.len);
+    let plan = Plan::new(len, Some(header.part_size)).ok()?;
     let known = |part: &&DonePart| plan.part(part.number).is_some();
     let done = || scanned.parts.values().filter(known);
     let file = path(&header.path);
     Some(RecordedProgress {
         file_state: file_state(&file, header),
         file,
-        bytes_total: plan.file_len(),
+        range: header.slice.map(|slice| slice.bytes()),
+        bytes_total: plan.object_len(),
         bytes_done: done().map(|part| plan.part_len(part.number)).sum(),
         part_size: plan.part_size(),
         parts_total: plan.n_parts(),
@@ -175,7 +181,7 @@ fn file_state(file: &Path, header: &Header) -> FileState {
     let is_file = file.metadata().map(|metadata| metadata.is_file());
     match is_file.and_then(|is_file| Ok((is_file, identity_at(file)?))) {
         Ok((false, _)) => FileState::Changed,
-        Ok((true, now)) => match compare(&header.identity, &now) {
+        Ok((true, now)) => match Identity::strict().compare(&header.identity, &now) {
             Change::None => FileState::Unchanged,
             Change::Suspicious => FileState::Touched,
             Change::Changed => FileState::Changed,
@@ -258,6 +264,9 @@ impl fmt::Display for RecordedProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (file, state) = (self.file.display(), self.file_state);
         write!(OneLine(f), "`{file}`, {state}: ")?;
+        if let Some(range) = &self.range {
+            write!(f, "bytes {}..{}, ", range.start, range.end)?;
+        }
         write!(
             f,
             "{} of {} bytes, {} of {} parts of {} bytes",
@@ -281,18 +290,20 @@ impl fmt::Display for FileState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::record::{MAGIC, Record, push_frame};
+    use crate::checkpoint::record::{MAGIC, Record, Slice, push_frame};
     use crate::etag::ETag;
     use crate::part::PartNumber;
 
-    fn told(header: Header) -> CheckpointInfo {
+    fn told(header: &Header) -> CheckpointInfo {
         let part = |n| DonePart {
             number: PartNumber::new(n).expect("a part number"),
             etag: ETag::from_md5([1; 16]),
             crc64: 1,
         };
         let mut bytes = MAGIC.to_vec();
-        push_frame(&mut bytes, &Record::Header(Box::new(header)));
+        for record in header.records() {
+            push_frame(&mut bytes, &record);
+        }
         for n in [1, 2, 10_000] {
             push_frame(&mut bytes, &Record::PartDone(part(n)));
         }
@@ -301,16 +312,28 @@ mod tests {
 
     #[test]
     fn parts_that_the_file_does_not_have_do_not_count() {
-        let progress = told(Header::sample()).progress.expect("an upload");
+        let progress = told(&Header::sample()).progress.expect("an upload");
         assert_eq!((progress.parts_done, progress.parts_total), (1, 1));
         assert_eq!((progress.bytes_done, progress.bytes_total), (10, 10));
+    }
+
+    #[test]
+    fn of_a_range_its_own_bytes_are_told() {
+        let mut header = Header::sample();
+        header.slice = Some(Slice { offset: 3, len: 5 });
+        let told = told(&header);
+        let progress = told.progress.as_ref().expect("an upload");
+        assert_eq!(progress.range, Some(3..8));
+        assert_eq!((progress.bytes_done, progress.bytes_total), (5, 5));
+        let text = told.to_string();
+        assert!(text.contains("bytes 3..8, 5 of 5 bytes"), "{text}");
     }
 
     #[test]
     fn a_part_size_that_no_upload_has_is_damage() {
         let mut header = Header::sample();
         header.part_size = 0;
-        let told = told(header);
+        let told = told(&header);
         assert_eq!(told.state, CheckpointState::Damaged);
         assert_eq!(told.progress, None);
         assert!(told.upload.is_some());

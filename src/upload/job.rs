@@ -3,9 +3,11 @@
 use super::calls::{self, Calls, abort};
 use super::control::Control;
 use super::crew::Crew;
+use super::identity::Identity;
 use super::options::ObjectHeaders;
 use super::plan::Plan;
 use super::progress::Progress;
+use super::resume::Trust;
 use super::source::Source;
 use super::{OnChange, Verify};
 use crate::checkpoint::record::{Header, Owed};
@@ -15,6 +17,7 @@ use crate::part::PartNumber;
 use crate::protocol::Operation;
 use crate::retry::Failure;
 use crate::stop::Stop;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,6 +34,7 @@ pub(super) struct Job<'a> {
     pub(super) key: String,
     /// Absolute, symbolic links as they are.
     pub(super) path: PathBuf,
+    pub(super) identity: Identity,
     pub(super) part_size: Option<u64>,
     pub(super) routines: usize,
     /// That of a call with many files; else each attempt has its own.
@@ -45,10 +49,22 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// How the file is to be cut.
+    /// The file that is to be uploaded.
+    pub(super) fn open(&self) -> Result<Source, Error> {
+        Ok(Source::open(&self.path)?.known_by(self.identity))
+    }
+
+    /// What is believed of a file and of what was sent of it.
+    pub(super) fn trust(&self) -> Trust {
+        Trust {
+            identity: self.identity,
+            verify: self.verify,
+        }
+    }
+
+    /// How it is to be cut.
     pub(super) fn plan(&self, source: &Source) -> Result<Plan, Error> {
-        Plan::new(source.identity().len, self.part_size)
-            .map_err(|why| self.error(ErrorKind::Options, why))
+        Plan::new(source.len(), self.part_size).map_err(|why| self.error(ErrorKind::Options, why))
     }
 
     /// How many routines there are to be by now.
@@ -85,7 +101,7 @@ impl Job<'_> {
             identity: *source.identity(),
             part_size: plan.part_size(),
             options: self.headers.digest(),
-            slice: None,
+            slice: source.slice(),
         }
     }
 
@@ -150,6 +166,11 @@ impl Job<'_> {
 
     pub(super) fn panicked(&self) -> Error {
         self.error(ErrorKind::Internal, "a callback panicked")
+    }
+
+    /// The error of a local file that could be opened and not read.
+    pub(super) fn unreadable(&self, error: io::Error) -> Error {
+        Error::io(ErrorKind::Source, "reading", &self.path, error)
     }
 
     /// The error of a request that failed for good.

@@ -12,6 +12,7 @@ mod crew;
 #[cfg(all(test, feature = "local-server"))]
 mod disk_faults;
 mod files;
+mod identity;
 pub(crate) mod inspect;
 mod job;
 mod object;
@@ -35,6 +36,7 @@ pub use abandon::Abandoned;
 pub use callback::Callback;
 pub use control::Control;
 pub use files::{FileOutcome, IntoUploadFile, UploadFiles};
+pub use identity::Identity;
 pub use inspect::{CheckpointInfo, CheckpointState, FileState, RecordedProgress, RecordedUpload};
 pub use object::{Encryption, Kms, ObjectAcl, StorageClass};
 pub use outcome::{Outcome, RestartReason, Uploaded};
@@ -70,14 +72,20 @@ fn check_routines(routines: usize) -> Result<(), String> {
 }
 
 /// How finished parts are known to be those of the file as it is, when an upload is resumed.
+///
+/// Parts are read once to be sent. That they are still the file's when the object is completed is known by its
+/// [`Identity`], whichever of these is chosen, and by the bytes of all of them, those of earlier runs included, as soon as
+/// anything about that differs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verify {
-    /// By the file's length and mtime. When something else about it differs (ctime, device, inode), their local bytes
-    /// are read and compared with the recorded checksums.
+    /// By the file's [`Identity`]. When something about it differs that makes no other version of the file (ctime, device,
+    /// inode), their local bytes are read and compared with the recorded checksums.
     #[default]
     Metadata,
-    /// By their bytes, always: they are read and compared with the recorded checksums.
+    /// By their bytes, always: they are read, by all routines, and compared with the recorded checksums. So bytes that were
+    /// changed between the runs are found whatever the file's length and times say. It costs one more reading of what is
+    /// not sent again, and nothing where nothing is resumed.
     Content,
 }
 
@@ -119,6 +127,7 @@ pub struct UploadFile<'a> {
     bucket: &'a Bucket,
     key: String,
     path: PathBuf,
+    identity: Identity,
     part_size: Option<u64>,
     routines: Option<usize>,
     checkpoint: Option<Checkpoint>,
@@ -148,6 +157,7 @@ impl Bucket {
             bucket: self,
             key: object_key.into(),
             path: file_path.into(),
+            identity: Identity::strict(),
             part_size: None,
             routines: None,
             checkpoint: None,
@@ -170,6 +180,12 @@ impl<'a> UploadFile<'a> {
     /// Default: 8 MiB, or the smallest whole number of MiB with which 10,000 parts suffice.
     pub fn part_size(mut self, bytes: u64) -> Self {
         self.part_size = Some(bytes);
+        self
+    }
+
+    /// Sets by what the file is recognized when it is looked at again. Default: [`Identity::strict`].
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = identity;
         self
     }
 

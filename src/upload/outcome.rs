@@ -11,11 +11,11 @@ pub struct Uploaded {
     pub bucket: String,
     /// The object's key.
     pub key: String,
-    /// The length of the file and of the object, in bytes.
+    /// The length of the object, in bytes: that of the file.
     pub size: u64,
     /// The object's ETag, without quotes; empty when the server named none.
     pub etag: String,
-    /// The CRC-64/XZ of the file's bytes as they were sent.
+    /// The CRC-64/XZ of the object's bytes as they were sent.
     pub crc64: u64,
     /// Whether the server named the same CRC-64 for the whole object. A server that names none leaves the check of
     /// every part.
@@ -86,6 +86,8 @@ pub enum RestartReason {
     OptionsChanged,
     /// The file changed, between the runs or during this one.
     FileChanged,
+    /// The checkpoint was of another range of the file, or of all of it.
+    RangeChanged,
     /// The checkpoint was damaged.
     CheckpointDamaged,
     /// The server no longer knew the upload.
@@ -101,6 +103,7 @@ impl fmt::Display for RestartReason {
             RestartReason::PartSizeChanged => "the part size is another",
             RestartReason::OptionsChanged => "the object's options are others",
             RestartReason::FileChanged => "the file has changed",
+            RestartReason::RangeChanged => "the range of the file is another",
             RestartReason::CheckpointDamaged => "the checkpoint is damaged",
             RestartReason::UploadGone => "the server no longer knows the upload",
             RestartReason::PartsRefused => "the server refuses parts that it had acknowledged",

@@ -9,7 +9,7 @@ pub(crate) const PART_SIZES: RangeInclusive<u64> = 102_400..=5 << 30;
 /// The part size when none is asked for, as long as 10,000 of them suffice.
 const DEFAULT_PART_SIZE: u64 = 8 << 20;
 
-/// A part's place in the file.
+/// A part's place in the object, which begins with the file or with the slice of it that is uploaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) number: PartNumber,
@@ -17,22 +17,22 @@ pub(crate) struct Part {
     pub(crate) len: u64,
 }
 
-/// How a file is cut.
+/// How what is uploaded is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    file_len: u64,
+    object_len: u64,
     part_size: u64,
     n_parts: u16,
 }
 
 impl Plan {
-    /// Cuts a file of that length; the part size is chosen when none is asked for. The error names what would work.
-    pub(crate) fn new(file_len: u64, asked: Option<u64>) -> Result<Plan, String> {
-        let least = file_len.div_ceil(u64::from(PartNumber::MAX));
+    /// Cuts so many bytes; the part size is chosen when none is asked for. The error names what would work.
+    pub(crate) fn new(object_len: u64, asked: Option<u64>) -> Result<Plan, String> {
+        let least = object_len.div_ceil(u64::from(PartNumber::MAX));
         if least > *PART_SIZES.end() {
             let most = PART_SIZES.end() * u64::from(PartNumber::MAX);
             return Err(format!(
-                "the file has {file_len} bytes, and an object has at most {most}"
+                "there are {object_len} bytes to upload, and an object has at most {most}"
             ));
         }
         let part_size = match asked {
@@ -41,22 +41,22 @@ impl Plan {
         };
         if part_size < least {
             return Err(format!(
-                "parts of {part_size} bytes are too small: {file_len} bytes would need {} parts, and OSS takes \
+                "parts of {part_size} bytes are too small: {object_len} bytes would need {} parts, and OSS takes \
                  10,000; the smallest part size for this file is {least}",
-                file_len.div_ceil(part_size)
+                object_len.div_ceil(part_size)
             ));
         }
-        // An empty file still has one part, which is empty.
-        let n_parts = file_len.div_ceil(part_size).max(1);
+        // An empty object still has one part, which is empty.
+        let n_parts = object_len.div_ceil(part_size).max(1);
         Ok(Plan {
-            file_len,
+            object_len,
             part_size,
             n_parts: u16::try_from(n_parts).map_err(|_| "too many parts".to_owned())?,
         })
     }
 
-    pub(crate) fn file_len(&self) -> u64 {
-        self.file_len
+    pub(crate) fn object_len(&self) -> u64 {
+        self.object_len
     }
 
     pub(crate) fn part_size(&self) -> u64 {
@@ -74,18 +74,18 @@ impl Plan {
             .filter_map(|number| self.part(number))
     }
 
-    /// How long a part is; nothing when the file has no such part.
+    /// How long a part is; nothing when there is no such part.
     pub(crate) fn part_len(&self, number: PartNumber) -> u64 {
         self.part(number).map_or(0, |part| part.len)
     }
 
-    /// `None` when the file has no such part.
+    /// `None` when there is no such part.
     pub(crate) fn part(&self, number: PartNumber) -> Option<Part> {
         let offset = u64::from(number.get() - 1) * self.part_size;
         (number.get() <= self.n_parts).then(|| Part {
             number,
             offset,
-            len: self.part_size.min(self.file_len - offset),
+            len: self.part_size.min(self.object_len - offset),
         })
     }
 }

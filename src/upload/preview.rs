@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UploadPlan {
-    /// The length of the file in bytes.
+    /// The length of the object in bytes: that of the file.
     pub size: u64,
     /// The length of every part except the last, in bytes.
     pub part_size: u64,
@@ -114,7 +114,7 @@ impl UploadFile<'_> {
     /// its folder is not there.
     pub fn plan(&self) -> Result<UploadPlan, Error> {
         let job = self.job(self.check()?, None)?;
-        let source = Source::open(&job.path)?;
+        let source = job.open()?;
         let plan = job.plan(&source)?;
         let checkpoint = self.checkpoint_of(&job.path);
         let seen = match &checkpoint {
@@ -123,7 +123,7 @@ impl UploadFile<'_> {
         };
         let routines = job.routines().min(plan.n_parts().into());
         Ok(UploadPlan {
-            size: plan.file_len(),
+            size: plan.object_len(),
             part_size: plan.part_size(),
             parts: plan.n_parts(),
             routines,
@@ -183,16 +183,17 @@ fn see(path: &Path, source: &Path) -> Result<Seen, Error> {
 
 fn start(job: &Job<'_>, source: &Source, plan: &Plan, found: &Found) -> PlannedStart {
     let asked = job.header(source, plan, String::new());
-    let prove_always = job.verify == Verify::Content;
     // Without the server's list, what is recorded counts.
-    match decide(found, &asked, prove_always, &Listed::Forbidden, plan) {
+    match decide(found, &asked, job.trust(), &Listed::Forbidden, plan) {
         Decision::Begin => PlannedStart::Fresh,
         Decision::Discard(reason) => PlannedStart::Restart(reason),
         Decision::Continue(_) if plan.n_parts() == 1 => {
             PlannedStart::Restart(RestartReason::PartSizeChanged)
         }
         Decision::Continue(went_on) => resume(&went_on.done, plan, went_on.is_to_be_proved),
-        Decision::Ask | Decision::Settle(_) => resume(&found.parts, plan, prove_always),
+        Decision::Ask | Decision::Settle(_) => {
+            resume(&found.parts, plan, job.verify == Verify::Content)
+        }
     }
 }
 

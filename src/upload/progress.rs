@@ -24,7 +24,7 @@ pub enum Phase {
 pub struct Snapshot {
     /// What the upload is doing.
     pub phase: Phase,
-    /// The length of the file.
+    /// The length of the object.
     pub bytes_total: u64,
     /// Bytes of parts that the server has acknowledged, those of earlier runs included. It falls back only when the
     /// upload starts again from scratch, or when the server lost a part.

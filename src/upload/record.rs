@@ -55,8 +55,19 @@ impl RunRecord {
 
     /// Begins the record of a new upload, in place of whatever the file held; it is on the disk on return.
     pub(super) fn begin(&mut self, header: &Header, owed: &[Owed]) -> Result<(), Error> {
+        self.begin_with(header, owed, [])
+    }
+
+    /// The same with parts that it has already.
+    pub(super) fn begin_with<'p>(
+        &mut self,
+        header: &Header,
+        owed: &[Owed],
+        parts: impl IntoIterator<Item = &'p DonePart>,
+    ) -> Result<(), Error> {
         let mut records = header.records();
         records.extend(owed.iter().cloned().map(Record::Owed));
+        records.extend(parts.into_iter().cloned().map(Record::PartDone));
         self.write(|journal| journal.begin(&records))?;
         self.upload = self.journal.is_some().then(|| header.owed());
         Ok(())

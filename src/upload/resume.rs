@@ -1,8 +1,9 @@
 //! What a resume is decided from: the record, the server's list, the file. Pure.
 
+use super::Verify;
+use super::identity::{Change, Identity};
 use super::outcome::RestartReason;
 use super::plan::Plan;
-use super::source::{Change, compare};
 use crate::checkpoint::record::{Header, Owed};
 use crate::part::{DonePart, PartNumber};
 use crate::protocol::list_parts::ListedPart;
@@ -32,6 +33,13 @@ pub(super) enum Listed {
     Gone,
 }
 
+/// What the caller believes without reading it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trust {
+    pub(super) identity: Identity,
+    pub(super) verify: Verify,
+}
+
 /// How to go on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision {
@@ -41,7 +49,8 @@ pub(super) enum Decision {
     Discard(RestartReason),
     /// The server is to be asked, and then decided again.
     Ask,
-    /// The upload, which has these parts by the record, is complete or gone: the object itself tells.
+    /// The upload is complete or gone: the object itself tells. By the record it has these parts, which are those of the
+    /// file as it is.
     Settle(Parts),
     Continue(Continuation),
 }
@@ -53,6 +62,8 @@ pub(crate) struct Continuation {
     pub(crate) done: Parts,
     /// They count only if their local bytes are what they were.
     pub(crate) is_to_be_proved: bool,
+    /// The file has another identity than the record says, which makes no other version of it once they are proved.
+    pub(crate) is_suspicious: bool,
     /// Parts that only the server has: to be adopted if their checksum is that of the local bytes.
     pub(crate) candidates: Vec<DonePart>,
     /// Recorded parts that the server does not have, or has differently: to be sent again.
@@ -63,7 +74,7 @@ pub(crate) struct Continuation {
 pub(super) fn decide(
     found: &Found,
     asked: &Header,
-    prove_always: bool,
+    trust: Trust,
     listed: &Listed,
     plan: &Plan,
 ) -> Decision {
@@ -73,11 +84,16 @@ pub(super) fn decide(
     let Some(recorded) = &found.header else {
         return Decision::Begin;
     };
-    if let Some(reason) = mismatch(recorded, asked) {
+    let change = trust.identity.compare(&recorded.identity, &asked.identity);
+    if let Some(reason) = mismatch(recorded, asked, change) {
         return Decision::Discard(reason);
     }
+    let is_suspicious = change == Change::Suspicious;
+    let is_to_be_proved = is_suspicious || trust.verify == Verify::Content;
     let mut continuation = match listed {
         Listed::NotAsked => return Decision::Ask,
+        // An object is held against the bytes as they are.
+        Listed::Gone if is_to_be_proved => return Decision::Settle(Parts::new()),
         Listed::Gone => return Decision::Settle(within(&found.parts, plan)),
         Listed::Forbidden => Continuation {
             done: within(&found.parts, plan),
@@ -85,20 +101,25 @@ pub(super) fn decide(
         },
         Listed::Parts(listed) => reconcile(&found.parts, listed, plan),
     };
-    let suspicious = compare(&recorded.identity, &asked.identity) == Change::Suspicious;
-    continuation.is_to_be_proved = suspicious || prove_always;
+    continuation.is_to_be_proved = is_to_be_proved;
+    continuation.is_suspicious = is_suspicious;
     Decision::Continue(continuation)
 }
 
 /// Why a recorded upload is not the one that is asked for.
-fn mismatch(recorded: &Header, asked: &Header) -> Option<RestartReason> {
+fn mismatch(recorded: &Header, asked: &Header, change: Change) -> Option<RestartReason> {
+    let has_changed = change == Change::Changed;
     if target(recorded) != target(asked) {
         Some(RestartReason::OtherTarget)
+    // A range up to the file's end is another when the file is; and another range has other parts, if nobody asked for
+    // their size.
+    } else if recorded.slice != asked.slice && !has_changed {
+        Some(RestartReason::RangeChanged)
     } else if recorded.part_size != asked.part_size {
         Some(RestartReason::PartSizeChanged)
     } else if recorded.options != asked.options && !recorded.has_unseen_options(&asked.options) {
         Some(RestartReason::OptionsChanged)
-    } else if compare(&recorded.identity, &asked.identity) == Change::Changed {
+    } else if has_changed {
         Some(RestartReason::FileChanged)
     } else {
         None
@@ -154,28 +175,88 @@ fn within(recorded: &Parts, plan: &Plan) -> Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::record::Slice;
     use crate::etag::ETag;
 
-    /// How what is asked for differs from what is recorded, and what follows from that alone: a fresh start, or suspicion.
-    type Difference = (fn(&mut Header), Option<RestartReason>, bool);
+    /// What follows from a difference alone.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Follows {
+        Nothing,
+        Suspicion,
+        FreshStart(RestartReason),
+    }
+
+    /// How what is asked for differs from what is recorded, and what follows: where everything counts, and where the mtime
+    /// lets the bytes decide and nothing else of the file but its length is looked at.
+    type Difference = (fn(&mut Header), Follows, Follows);
+
+    fn fresh(differ: fn(&mut Header), reason: RestartReason) -> Difference {
+        (
+            differ,
+            Follows::FreshStart(reason),
+            Follows::FreshStart(reason),
+        )
+    }
 
     fn differences() -> Vec<Difference> {
-        use RestartReason::{FileChanged, OptionsChanged, OtherTarget, PartSizeChanged};
+        use Follows::{FreshStart, Nothing, Suspicion};
+        use RestartReason::{
+            FileChanged, OptionsChanged, OtherTarget, PartSizeChanged, RangeChanged,
+        };
         vec![
-            (|_| {}, None, false),
-            (|asked| asked.upload_id.clear(), None, false),
-            (|asked| asked.endpoint.push('x'), Some(OtherTarget), false),
-            (|asked| asked.bucket.push('x'), Some(OtherTarget), false),
-            (|asked| asked.key.push('x'), Some(OtherTarget), false),
-            (|asked| asked.path.push(b'x'), Some(OtherTarget), false),
-            (|asked| asked.part_size += 1, Some(PartSizeChanged), false),
-            (|asked| asked.options[31] = 1, Some(OptionsChanged), false),
-            (|asked| asked.identity.len += 1, Some(FileChanged), false),
-            (|asked| asked.identity.mtime += 1, Some(FileChanged), false),
-            (|asked| asked.identity.ctime += 1, None, true),
-            (|asked| asked.identity.device += 1, None, true),
-            (|asked| asked.identity.inode += 1, None, true),
+            (|_| {}, Nothing, Nothing),
+            (|asked| asked.upload_id.clear(), Nothing, Nothing),
+            fresh(|asked| asked.endpoint.push('x'), OtherTarget),
+            fresh(|asked| asked.bucket.push('x'), OtherTarget),
+            fresh(|asked| asked.key.push('x'), OtherTarget),
+            fresh(|asked| asked.path.push(b'x'), OtherTarget),
+            fresh(|asked| asked.part_size += 1, PartSizeChanged),
+            fresh(|asked| asked.options[31] = 1, OptionsChanged),
+            fresh(|asked| asked.identity.len += 1, FileChanged),
+            (
+                |asked| asked.identity.mtime += 1,
+                FreshStart(FileChanged),
+                Suspicion,
+            ),
+            (|asked| asked.identity.ctime += 1, Suspicion, Nothing),
+            (|asked| asked.identity.device += 1, Suspicion, Nothing),
+            (|asked| asked.identity.inode += 1, Suspicion, Nothing),
+            fresh(|asked| asked.slice = None, RangeChanged),
+            fresh(|asked| asked.slice = slice(2, 5), RangeChanged),
+            fresh(|asked| asked.slice = slice(1, 6), RangeChanged),
+            // The part size that is chosen goes with the range, and a range up to the end of the file with the file.
+            fresh(
+                |asked| {
+                    asked.slice = slice(1, 6);
+                    asked.part_size += 1;
+                },
+                RangeChanged,
+            ),
+            fresh(
+                |asked| {
+                    asked.slice = slice(1, 6);
+                    asked.identity.len += 1;
+                },
+                FileChanged,
+            ),
         ]
+    }
+
+    fn slice(offset: u64, len: u64) -> Option<Slice> {
+        Some(Slice { offset, len })
+    }
+
+    fn header() -> Header {
+        Header {
+            slice: slice(1, 5),
+            ..Header::sample()
+        }
+    }
+
+    fn lax() -> Identity {
+        let strict = Identity::strict();
+        let lax = strict.any_mtime().without_ctime();
+        lax.without_device().without_inode()
     }
 
     /// What the server says of one part.
@@ -269,46 +350,45 @@ mod tests {
     /// What follows where the parts do not matter.
     fn expected(
         listed: &Listed,
-        reason: Option<RestartReason>,
+        follows: Follows,
+        is_to_be_proved: bool,
         states: [State; 3],
     ) -> Option<Decision> {
-        match (reason, listed) {
-            (Some(reason), _) => Some(Decision::Discard(reason)),
-            (None, Listed::NotAsked) => Some(Decision::Ask),
-            (None, Listed::Gone) => Some(Decision::Settle(recorded(states))),
-            (None, Listed::Forbidden | Listed::Parts(_)) => None,
+        match (follows, listed) {
+            (Follows::FreshStart(reason), _) => Some(Decision::Discard(reason)),
+            (_, Listed::NotAsked) => Some(Decision::Ask),
+            (_, Listed::Gone) if is_to_be_proved => Some(Decision::Settle(Parts::new())),
+            (_, Listed::Gone) => Some(Decision::Settle(recorded(states))),
+            (_, Listed::Forbidden | Listed::Parts(_)) => None,
         }
     }
 
-    /// Every difference × damaged or not × proving always or not × every combination of three parts × every kind of list.
+    /// Every difference × what of the file counts × damaged or not × proving always or not × every combination of three
+    /// parts × every kind of list.
     #[test]
     fn every_combination_of_record_list_and_file_is_decided_rightly() {
-        let flags = [(false, false), (false, true), (true, false), (true, true)];
-        for (differ, reason, suspicious) in differences() {
-            for (damaged, prove_always) in flags {
-                let mut asked = Header::sample();
-                differ(&mut asked);
-                let reason = match damaged {
-                    true => Some(RestartReason::CheckpointDamaged),
-                    false => reason,
-                };
-                let is_to_be_proved = suspicious || prove_always;
-                check_all_parts(&asked, (damaged, prove_always), reason, is_to_be_proved);
+        for (differ, strictly, laxly) in differences() {
+            let mut asked = header();
+            differ(&mut asked);
+            for (identity, follows) in [(Identity::strict(), strictly), (lax(), laxly)] {
+                for verify in [Verify::Metadata, Verify::Content] {
+                    let trust = Trust { identity, verify };
+                    check_all_parts(&asked, false, trust, follows);
+                    let damaged = Follows::FreshStart(RestartReason::CheckpointDamaged);
+                    check_all_parts(&asked, true, trust, damaged);
+                }
             }
         }
     }
 
-    fn check_all_parts(
-        asked: &Header,
-        (damaged, prove_always): (bool, bool),
-        reason: Option<RestartReason>,
-        is_to_be_proved: bool,
-    ) {
+    fn check_all_parts(asked: &Header, damaged: bool, trust: Trust, follows: Follows) {
         let (plan, combinations) = (plan(), combinations());
         assert_eq!(combinations.len(), 1000);
+        let is_suspicious = follows == Follows::Suspicion;
+        let is_to_be_proved = is_suspicious || trust.verify == Verify::Content;
         for states in combinations {
             let found = Found {
-                header: Some(Header::sample()),
+                header: Some(header()),
                 parts: recorded(states),
                 owed: vec![],
                 damaged,
@@ -319,11 +399,15 @@ mod tests {
                 Listed::Forbidden,
                 Listed::Parts(listed(states)),
             ] {
-                let decision = decide(&found, asked, prove_always, &listed, &plan);
-                match (decision, expected(&listed, reason, states)) {
+                let decision = decide(&found, asked, trust, &listed, &plan);
+                match (
+                    decision,
+                    expected(&listed, follows, is_to_be_proved, states),
+                ) {
                     (decision, Some(expected)) => assert_eq!(decision, expected),
                     (Decision::Continue(went_on), None) => {
                         assert_eq!(went_on.is_to_be_proved, is_to_be_proved);
+                        assert_eq!(went_on.is_suspicious, is_suspicious);
                         check_parts(&went_on, states, matches!(listed, Listed::Forbidden));
                     }
                     (decision, None) => panic!("{states:?}: {decision:?}"),
@@ -335,7 +419,11 @@ mod tests {
     #[test]
     fn where_nothing_was_recorded_nothing_is_asked() {
         let found = Found::default();
-        let decision = decide(&found, &Header::sample(), true, &Listed::NotAsked, &plan());
+        let trust = Trust {
+            identity: lax(),
+            verify: Verify::Content,
+        };
+        let decision = decide(&found, &header(), trust, &Listed::NotAsked, &plan());
         assert_eq!(decision, Decision::Begin);
     }
 
@@ -344,8 +432,9 @@ mod tests {
         let asked = Header::sample();
         let found = asked.clone().with_unseen_options();
         assert_ne!(found.options, asked.options);
+        let mismatch = |recorded, asked| mismatch(recorded, asked, Change::None);
         assert_eq!(mismatch(&found, &asked), None);
-        let mut other = asked;
+        let mut other = asked.clone();
         other.options[31] = 1;
         let changed = Some(RestartReason::OptionsChanged);
         assert_eq!(mismatch(&found, &other), changed);

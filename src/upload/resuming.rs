@@ -1,10 +1,11 @@
 //! From what a checkpoint tells to an upload that can go on.
 
-use super::Verify;
 use super::attempt::{Attempt, Ended, Open};
+use super::identity::Change;
 use super::outcome::RestartReason;
 use super::plan::Part;
 use super::resume::{Continuation, Decision, Found, Listed, Parts, decide};
+use super::run::State;
 use super::source::Source;
 use crate::checkpoint::record::Header;
 use crate::error::Error;
@@ -14,8 +15,7 @@ use crate::protocol::Operation;
 impl Attempt<'_, '_> {
     pub(super) fn decide(&self, found: &Found, listed: &Listed) -> Decision {
         let asked = self.job.header(self.source, self.plan, String::new());
-        let prove_always = self.job.verify == Verify::Content;
-        decide(found, &asked, prove_always, listed, self.plan)
+        decide(found, &asked, self.job.trust(), listed, self.plan)
     }
 
     /// The recorded upload with its finished parts; `None` when there is none to go on with.
@@ -41,8 +41,7 @@ impl Attempt<'_, '_> {
                     }
                 }
                 (Decision::Continue(continuation), Some(header)) => {
-                    let upload_id = header.upload_id.clone();
-                    match self.go_on(upload_id, continuation)? {
+                    match self.go_on(header, continuation)? {
                         Some(mut open) => {
                             open.has_unseen_options = self.has_unseen_options(header);
                             return Ok(Some(open));
@@ -66,8 +65,8 @@ impl Attempt<'_, '_> {
     }
 
     fn is_untouched(&self) -> Result<bool, Error> {
-        let untouched = self.source.is_untouched();
-        untouched.map_err(|error| self.unreadable(error))
+        let change = self.source.change_anywhere();
+        Ok(change.map_err(|error| self.job.unreadable(error))? == Change::None)
     }
 
     fn ask_server(&mut self, upload_id: &str) -> Result<Listed, Ended> {
@@ -86,18 +85,33 @@ impl Attempt<'_, '_> {
     }
 
     /// Opens the upload again with what still counts; `None` when the file is not what it was.
-    fn go_on(&mut self, upload_id: String, found: Continuation) -> Result<Option<Open>, Ended> {
+    fn go_on(&mut self, recorded: &Header, found: Continuation) -> Result<Option<Open>, Ended> {
         if found.is_to_be_proved && !self.proved(self.source, &found.done)? {
             return Ok(None);
         }
         let adopted = self.adoptable(found.candidates)?;
-        self.state.record.lose(&found.lost)?;
+        let mut open = Open::new(recorded.upload_id.clone(), found.done);
+        if found.is_suspicious {
+            self.record_again(recorded, &open.parts)?;
+        } else {
+            self.state.record.lose(&found.lost)?;
+        }
         self.state.record.adopt(&adopted)?;
-        let mut open = Open::new(upload_id, found.done);
         open.parts
             .extend(adopted.into_iter().map(|part| (part.number, part)));
         self.count_resumed(&mut open);
         Ok(Some(open))
+    }
+
+    /// Records what was proved under the identity that the file has now. Else what is sent from now on would be believed
+    /// to be the recorded file's, should that one come back.
+    fn record_again(&mut self, recorded: &Header, proved: &Parts) -> Result<(), Error> {
+        let header = Header {
+            identity: *self.source.identity(),
+            ..recorded.clone()
+        };
+        let State { record, owed, .. } = &mut *self.state;
+        record.begin_with(&header, owed, proved.values())
     }
 
     /// Those of the parts whose checksum is that of the local bytes.

@@ -73,7 +73,7 @@ fn prepare<'a>(
     among: Option<Among<'a>>,
 ) -> Result<(Job<'a>, State<'a>, Source), Error> {
     let job = upload.job(headers, among)?;
-    let source = Source::open(&job.path)?;
+    let source = job.open()?;
     let plan = job.plan(&source)?;
     let checkpoint = upload.checkpoint_of(&job.path);
     // Of many short files each would cost more for its empty record than for itself.
@@ -109,6 +109,7 @@ impl<'a> UploadFile<'a> {
             bucket: self.bucket,
             key: self.key.clone(),
             path: self.absolute_path()?,
+            identity: self.identity,
             part_size: self.part_size,
             routines: self.routines.unwrap_or(1),
             crew,
@@ -140,7 +141,7 @@ impl<'a> UploadFile<'a> {
 fn attempts(job: &Job<'_>, state: &mut State<'_>, source: Source) -> Result<Object, Error> {
     let mut opened = Some(source);
     for _ in 0..=MAX_RESTARTS {
-        let source = opened.take().map_or_else(|| Source::open(&job.path), Ok)?;
+        let source = opened.take().map_or_else(|| job.open(), Ok)?;
         let reason = match attempt(job, state, &source) {
             Ok(object) => return Ok(object),
             Err(Ended::Complete(object)) => return Ok(*object),
@@ -169,7 +170,7 @@ fn attempts(job: &Job<'_>, state: &mut State<'_>, source: Source) -> Result<Obje
 
 fn attempt(job: &Job<'_>, state: &mut State<'_>, source: &Source) -> Result<Object, Ended> {
     let plan = job.plan(source)?;
-    job.progress.begin(plan.file_len(), plan.n_parts());
+    job.progress.begin(plan.object_len(), plan.n_parts());
     state.show(job)?;
     let own;
     let crew = match job.crew {

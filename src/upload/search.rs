@@ -94,7 +94,7 @@ impl Attempt<'_, '_> {
                     bytes,
                 };
             }
-            if best.bytes == self.plan.file_len() {
+            if best.bytes == self.plan.object_len() {
                 break;
             }
         }

@@ -4,6 +4,7 @@ mod credentials;
 mod defects;
 mod examples;
 mod files;
+mod identity;
 mod matrix;
 mod network;
 mod options;

@@ -7,8 +7,10 @@
 //! - With the same length and mtime, but another ctime or inode, the bytes of the finished parts decide.
 //! - When there is no file any more, the upload fails, and what was sent stays for the day on which the file is back.
 //!
-//! A file of one part goes up by PutObject, which has neither finished parts nor a Complete. While it is sent, whatever
-//! differs makes another version; after its last byte was read, nothing matters any more.
+//! A file of one part goes up by PutObject, which has neither finished parts nor a Complete: its bytes are proved before
+//! the last of them are sent. After its last byte was read, nothing matters any more.
+//!
+//! Where any mtime will do ([`Identity::any_mtime`]), another one is as another ctime: the bytes decide.
 //!
 //! Whatever happens, the object is one version of the file, byte for byte: the newest.
 
@@ -18,11 +20,11 @@ use crate::support::{
 };
 use Operation::{AbortMultipartUpload, ListParts, PutObject, UploadPart};
 use oss_upload::local_server::{Fault, LocalServer, Operation};
-use oss_upload::{Error, ErrorKind, OnChange, RestartReason, Uploaded, Verify};
+use oss_upload::{Error, ErrorKind, Identity, OnChange, RestartReason, Uploaded, Verify};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
@@ -75,6 +77,8 @@ enum Version {
     Other,
     /// The same length, mtime and bytes.
     Same,
+    /// Another mtime, but the same length and bytes.
+    Touched,
     None,
 }
 
@@ -116,21 +120,24 @@ impl Change {
         match self {
             Change::Deleted | Change::MovedAway => Version::None,
             Change::ReplacedByCopy | Change::OtherMode => Version::Same,
+            Change::Touched => Version::Touched,
             _ => Version::Other,
         }
     }
 }
 
-fn expected(change: Change, moment: Moment, policy: OnChange) -> Expected {
-    let anew = match (moment, policy) {
+fn expected(cell: &Cell) -> Expected {
+    let anew = match (cell.moment, cell.policy) {
         (Moment::BeforeResume, _) | (_, OnChange::Restart) => Expected::Anew,
         _ => Expected::Refused,
     };
-    match (moment, change.leaves()) {
+    let is_strict = cell.identity == Identity::strict();
+    match (cell.moment, cell.change.leaves()) {
         (Moment::AfterPut, _) => Expected::Old,
         (_, Version::None) => Expected::NoFile,
-        (Moment::InsidePut, _) | (_, Version::Other) => anew,
-        (_, Version::Same) => Expected::GoesOn,
+        (_, Version::Other) => anew,
+        (_, Version::Touched) if is_strict => anew,
+        (_, Version::Same | Version::Touched) => Expected::GoesOn,
     }
 }
 
@@ -152,7 +159,10 @@ impl Change {
             Change::ShrunkToOnePart => shrink(file, 777),
             Change::Emptied => shrink(file, 0),
             Change::Rewritten => fs::write(file, random_bytes(len, 2)).expect("written"),
-            Change::RewrittenWithMtimeSetBack => rewrite_in_secret(file, &random_bytes(len, 2)),
+            // Only the ctime tells.
+            Change::RewrittenWithMtimeSetBack => keeping_mtime(file, || {
+                fs::write(file, random_bytes(len, 2)).expect("written");
+            }),
             Change::Touched => set_mtime(file, mtime(file) + Duration::from_millis(1)),
             Change::OtherMode => {
                 fs::set_permissions(file, fs::Permissions::from_mode(0o640)).expect("set");
@@ -203,18 +213,6 @@ fn shrink(file: &Path, len: u64) {
     });
 }
 
-/// Only the ctime tells, and that only when the file system's clock has ticked since the file was looked at.
-fn rewrite_in_secret(file: &Path, bytes: &[u8]) {
-    let ctime = || {
-        let metadata = fs::metadata(file).expect("the file");
-        (metadata.ctime(), metadata.ctime_nsec())
-    };
-    let before = ctime();
-    while ctime() == before {
-        keeping_mtime(file, || fs::write(file, bytes).expect("written"));
-    }
-}
-
 fn replace(file: &Path, bytes: &[u8], mtime: SystemTime) {
     let other = file.with_extension("other");
     fs::write(&other, bytes).expect("written");
@@ -238,6 +236,7 @@ struct Cell {
     policy: OnChange,
     routines: u16,
     verify: Verify,
+    identity: Identity,
 }
 
 /// Parts of the scenes in which a hook at the server tells the moment, the short last one included.
@@ -304,6 +303,7 @@ impl Moment {
                 policy,
                 routines,
                 verify,
+                identity: Identity::strict(),
             })
         })
     }
@@ -358,6 +358,7 @@ impl Play {
         upload
             .routines(self.cell.routines.into())
             .verify(self.cell.verify)
+            .identity(self.cell.identity)
             .on_change(self.cell.policy)
             .run()
     }
@@ -371,7 +372,7 @@ impl Play {
 
     fn check(&self) {
         let ran = self.run();
-        match expected(self.cell.change, self.cell.moment, self.cell.policy) {
+        match expected(&self.cell) {
             Expected::GoesOn => self.check_goes_on(&ran.expect("it goes on")),
             Expected::Anew => self.check_anew(&ran.expect("sent anew")),
             Expected::Refused => self.check_refused(&ran.expect_err("the file changed")),
@@ -383,7 +384,10 @@ impl Play {
     fn check_goes_on(&self, uploaded: &Uploaded) {
         assert_eq!(uploaded.restarts, []);
         assert_eq!(uploaded.parts_resumed(), self.n_resumed());
-        self.expect_sent(self.n_resumed() + 1..=uploaded.parts);
+        match self.cell.moment {
+            Moment::InsidePut => assert_eq!(uploaded.bytes_sent, uploaded.size),
+            _ => self.expect_sent(self.n_resumed() + 1..=uploaded.parts),
+        }
         self.scene.expect_done(uploaded);
     }
 
@@ -610,6 +614,25 @@ fn a_change_while_a_file_of_one_part_is_sent_is_never_mixed_in() {
 #[test]
 fn a_change_after_the_last_byte_of_a_file_of_one_part_comes_too_late() {
     play(Moment::AfterPut);
+}
+
+#[test]
+fn where_any_mtime_will_do_the_bytes_decide_at_every_moment() {
+    for moment in [
+        Moment::BeforeResume,
+        Moment::Resuming,
+        Moment::PartsInFlight,
+        Moment::InsidePart,
+        Moment::BeforeComplete,
+        Moment::InsidePut,
+    ] {
+        let is_there = |cell: &Cell| cell.change.leaves() != Version::None;
+        for mut cell in moment.cells().filter(is_there) {
+            cell.identity = Identity::strict().any_mtime();
+            let _case = Case(cell);
+            Play::begin(cell).check();
+        }
+    }
 }
 
 /// Each start finds another version, so that none comes to an end.

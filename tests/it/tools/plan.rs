@@ -4,10 +4,12 @@ use super::{damage, upload_to};
 use crate::support::{Case, PART, Scene, keeping_mtime, meanwhile, wait_reached};
 use oss_upload::local_server::{Fault, Operation};
 use oss_upload::{
-    Checkpoint, ErrorKind, Outcome, PlannedStart, RestartReason, UploadFile, UploadPlan, Verify,
+    Checkpoint, ErrorKind, Identity, Outcome, PlannedStart, RestartReason, UploadFile, UploadPlan,
+    Verify,
 };
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// What a connection takes, by the documentation of the crate.
 const BUFFERS: u64 = 144 << 10;
@@ -55,6 +57,12 @@ fn it_tells_how_the_file_is_cut_and_what_that_takes() {
     );
 }
 
+fn touch(file: &Path) {
+    let file = fs::File::options().append(true).open(file);
+    let touched = file.and_then(|file| file.set_modified(SystemTime::UNIX_EPOCH));
+    touched.expect("touched");
+}
+
 /// What happens to an interrupted upload, and what then becomes of it.
 type Difference = (
     &'static str,
@@ -96,6 +104,12 @@ fn differences() -> Vec<Difference> {
             Scene::rewrite,
             |upload| upload,
             Restart(FileChanged),
+        ),
+        (
+            "another mtime, where any will do",
+            |scene| touch(&scene.file),
+            |upload| upload.identity(Identity::strict().any_mtime()),
+            resume(true),
         ),
         (
             "another part size",
