@@ -322,6 +322,8 @@ impl<'a> Ends<'_, 'a> {
         let upload = &file.upload;
         // One that cannot be looked at says so when its turn has come.
         let len = fs::metadata(&upload.path).map_or(0, |metadata| metadata.len());
+        let slice = upload.range.of(len).ok().flatten();
+        let len = slice.map_or(len, |slice| slice.len);
         self.line.tally.take(len);
         let is_long = Plan::new(len, upload.part_size).is_ok_and(|plan| plan.n_parts() > 1);
         let end = match is_long {

@@ -7,6 +7,7 @@ use super::identity::Identity;
 use super::options::ObjectHeaders;
 use super::plan::Plan;
 use super::progress::Progress;
+use super::range::Range;
 use super::resume::Trust;
 use super::source::Source;
 use super::{OnChange, Verify};
@@ -34,6 +35,8 @@ pub(super) struct Job<'a> {
     pub(super) key: String,
     /// Absolute, symbolic links as they are.
     pub(super) path: PathBuf,
+    /// Which bytes of the file are the object.
+    pub(super) range: Range,
     pub(super) identity: Identity,
     pub(super) part_size: Option<u64>,
     pub(super) routines: usize,
@@ -49,9 +52,12 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// The file that is to be uploaded.
+    /// The file, or the slice of it that is to be uploaded.
     pub(super) fn open(&self) -> Result<Source, Error> {
-        Ok(Source::open(&self.path)?.known_by(self.identity))
+        let source = Source::open(&self.path)?;
+        let slice = self.range.of(source.identity().len);
+        let slice = slice.map_err(|why| self.error(ErrorKind::Options, why).at_path(&self.path))?;
+        Ok(source.known_by(self.identity).cut_to(slice))
     }
 
     /// What is believed of a file and of what was sent of it.

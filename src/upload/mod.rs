@@ -23,6 +23,7 @@ mod pending;
 pub(crate) mod plan;
 mod preview;
 mod progress;
+mod range;
 mod record;
 pub(crate) mod resume;
 mod resuming;
@@ -52,9 +53,10 @@ use crate::endpoint;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::META_PREFIX;
 use options::{Given, ObjectHeaders};
+use range::Range;
 use run::Among;
 use std::fmt;
-use std::ops::RangeInclusive;
+use std::ops::{RangeBounds, RangeInclusive};
 use std::path::{Path, PathBuf};
 
 /// How many routines one upload may have.
@@ -127,6 +129,7 @@ pub struct UploadFile<'a> {
     bucket: &'a Bucket,
     key: String,
     path: PathBuf,
+    range: Range,
     identity: Identity,
     part_size: Option<u64>,
     routines: Option<usize>,
@@ -157,6 +160,7 @@ impl Bucket {
             bucket: self,
             key: object_key.into(),
             path: file_path.into(),
+            range: Range::default(),
             identity: Identity::strict(),
             part_size: None,
             routines: None,
@@ -180,6 +184,23 @@ impl<'a> UploadFile<'a> {
     /// Default: 8 MiB, or the smallest whole number of MiB with which 10,000 parts suffice.
     pub fn part_size(mut self, bytes: u64) -> Self {
         self.part_size = Some(bytes);
+        self
+    }
+
+    /// Uploads only these bytes of the file: they are the object, which is as long as they are. None of them, as in `5..5`,
+    /// make an empty object. Default: all of the file.
+    ///
+    /// They must be inside of the file, else [`run`](Self::run) refuses them with [`ErrorKind::Options`]. Part sizes and the
+    /// number of parts are those of the range. The file as a whole is watched for changes: one outside of the range is a
+    /// change too, unless the [`Identity`] lets the bytes decide, which are those of the range.
+    ///
+    /// A checkpoint of another range is a fresh start. [`Checkpoint::beside_file`] is the same file for all ranges of a
+    /// file, so that uploads of several ranges need places of their own; in [`Checkpoint::in_dir`] they have them as long as
+    /// their keys differ.
+    ///
+    /// [`ErrorKind::Options`]: crate::ErrorKind::Options
+    pub fn range(mut self, bytes: impl RangeBounds<u64>) -> Self {
+        self.range = Range::new(bytes);
         self
     }
 
@@ -344,6 +365,7 @@ impl<'a> UploadFile<'a> {
     fn check(&self) -> Result<ObjectHeaders, Error> {
         let refuse = |why: String| self.error(ErrorKind::Options, why);
         endpoint::check_key(&self.key).map_err(refuse)?;
+        self.range.check().map_err(refuse)?;
         if let Some(size) = self.part_size {
             plan::check_part_size(size).map_err(refuse)?;
         }
@@ -362,6 +384,7 @@ impl fmt::Debug for UploadFile<'_> {
             .field("bucket", &self.bucket.name())
             .field("key", &self.key)
             .field("path", &self.path)
+            .field("range", &self.range)
             .field("part_size", &self.part_size)
             .field("routines", &self.routines)
             .field("checkpoint", &self.checkpoint)

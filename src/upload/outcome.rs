@@ -11,7 +11,7 @@ pub struct Uploaded {
     pub bucket: String,
     /// The object's key.
     pub key: String,
-    /// The length of the object, in bytes: that of the file.
+    /// The length of the object, in bytes: that of the file, or of the [range](crate::UploadFile::range) of it.
     pub size: u64,
     /// The object's ETag, without quotes; empty when the server named none.
     pub etag: String,

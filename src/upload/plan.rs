@@ -42,7 +42,7 @@ impl Plan {
         if part_size < least {
             return Err(format!(
                 "parts of {part_size} bytes are too small: {object_len} bytes would need {} parts, and OSS takes \
-                 10,000; the smallest part size for this file is {least}",
+                 10,000; the smallest part size that works is {least}",
                 object_len.div_ceil(part_size)
             ));
         }
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(plan.n_parts(), 10_000);
         let why = Plan::new(full + 1, Some(102_400)).expect_err("one byte more");
         assert!(
-            why.contains("smallest part size for this file is 102401"),
+            why.contains("smallest part size that works is 102401"),
             "{why}"
         );
         assert!(Plan::new(full + 1, Some(102_401)).is_ok());

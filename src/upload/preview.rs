@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UploadPlan {
-    /// The length of the object in bytes: that of the file.
+    /// The length of the object in bytes: that of the file, or of the [range](UploadFile::range) of it.
     pub size: u64,
     /// The length of every part except the last, in bytes.
     pub part_size: u64,

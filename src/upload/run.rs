@@ -109,6 +109,7 @@ impl<'a> UploadFile<'a> {
             bucket: self.bucket,
             key: self.key.clone(),
             path: self.absolute_path()?,
+            range: self.range,
             identity: self.identity,
             part_size: self.part_size,
             routines: self.routines.unwrap_or(1),

@@ -12,5 +12,6 @@ mod process;
 mod resume;
 mod server;
 mod signing;
+mod slices;
 mod support;
 mod tools;

@@ -566,7 +566,7 @@ fn parts_too_small_for_the_file_name_the_smallest_size_that_works() {
     file.and_then(|file| file.set_len(10_000 * PART + 1))
         .expect("a long file");
     let ran = scene.program().run();
-    ran.expect_error(2, &["102400", "smallest part size for this file is 102401"]);
+    ran.expect_error(2, &["102400", "smallest part size that works is 102401"]);
     assert_eq!(scene.server.requests().len(), 0);
     assert!(!scene.checkpoint().exists());
 }

@@ -3,7 +3,7 @@
 //! A process has an environment, limits and a death of its own, which no thread has.
 
 use crate::support::{KEY, PART, Scene, bucket, client_at};
-use oss_upload::{Checkpoint, Error, Uploaded};
+use oss_upload::{Checkpoint, Error, UploadFile, Uploaded};
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
@@ -24,14 +24,19 @@ pub(crate) fn upload() -> Result<Uploaded, Error> {
 
 /// The same, and whenever there is progress `look_on` is called.
 pub(crate) fn upload_seen_by(mut look_on: impl FnMut() + Send) -> Result<Uploaded, Error> {
+    with_upload(|upload| upload.on_progress(|_| look_on()).run())
+}
+
+/// In the child: does something with the upload.
+pub(crate) fn with_upload<T>(act: impl FnOnce(UploadFile<'_>) -> T) -> T {
     let text = |name: &str| env::var_os(name).expect("set by the parent");
     let endpoint = text(ENDPOINT).into_string().expect("ASCII");
-    bucket(client_at(endpoint))
+    let bucket = bucket(client_at(endpoint));
+    let upload = bucket
         .upload_file(KEY, text(FILE))
         .part_size(PART)
-        .checkpoint(Checkpoint::at(text(CHECKPOINT)))
-        .on_progress(|_| look_on())
-        .run()
+        .checkpoint(Checkpoint::at(text(CHECKPOINT)));
+    act(upload)
 }
 
 /// In the parent: the command that runs `test` of `module` as a child.

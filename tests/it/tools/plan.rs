@@ -45,6 +45,9 @@ fn it_tells_how_the_file_is_cut_and_what_that_takes() {
     let shown = format!("{} bytes in 4 parts of {PART}, 3 at a time", told.size);
     assert!(told.to_string().starts_with(&shown), "{told}");
 
+    let told = plan(&scene, &scene.upload().range(5..2 * PART + 6));
+    assert_eq!((told.size, told.parts), (2 * PART + 1, 3));
+
     // One part, by a single PutObject.
     let chosen = scene.bucket.upload_file("k", &scene.file).routines(100);
     let told = plan(&scene, &chosen);
@@ -73,7 +76,9 @@ type Difference = (
 
 fn differences() -> Vec<Difference> {
     use PlannedStart::{Restart, Resume};
-    use RestartReason::{CheckpointDamaged, FileChanged, OptionsChanged, PartSizeChanged};
+    use RestartReason::{
+        CheckpointDamaged, FileChanged, OptionsChanged, PartSizeChanged, RangeChanged,
+    };
     let resume = |reads_again| Resume {
         parts: 3,
         bytes: 3 * PART,
@@ -110,6 +115,12 @@ fn differences() -> Vec<Difference> {
             |scene| touch(&scene.file),
             |upload| upload.identity(Identity::strict().any_mtime()),
             resume(true),
+        ),
+        (
+            "another range",
+            |_| {},
+            |upload| upload.range(1..),
+            Restart(RangeChanged),
         ),
         (
             "another part size",
