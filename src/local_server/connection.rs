@@ -92,7 +92,7 @@ impl Connection {
                 Ok(After::Close) => return,
                 Ok(After::Linger) => return self.linger(),
                 Err(error) => {
-                    log::debug!("local server: connection {}: {error}", self.number);
+                    log::debug!(target: "oss_upload::local_server", "connection {}: {error}", self.number);
                     return;
                 }
             }

@@ -126,7 +126,7 @@ impl OssError {
 
     /// The disk under the server's folder failed, not the client.
     pub(super) fn internal(cause: &io::Error) -> OssError {
-        log::warn!("local server: answering InternalError: {cause}");
+        log::warn!(target: "oss_upload::local_server", "answering InternalError: {cause}");
         let message = "We encountered an internal error. Please try again.";
         OssError::new(500, "InternalError", message)
     }

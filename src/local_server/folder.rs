@@ -69,7 +69,7 @@ impl Folder {
     pub(super) fn remove(&self, bucket: &str, key: &str) {
         for path in [self.meta_path(bucket, key), self.object_path(bucket, key)] {
             if let Err(error) = fs::remove_file(&path) {
-                log::debug!("local server: removing {}: {error}", path.display());
+                log::debug!(target: "oss_upload::local_server", "removing {}: {error}", path.display());
             }
         }
     }
@@ -84,7 +84,9 @@ impl Folder {
                 };
                 match self.read(&bucket, &meta) {
                     Some(object) => found.push(object),
-                    None => log::warn!("local server: no object for {}", meta.display()),
+                    None => {
+                        log::warn!(target: "oss_upload::local_server", "no object for {}", meta.display())
+                    }
                 }
             }
         }

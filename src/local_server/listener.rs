@@ -151,7 +151,7 @@ impl Door {
             let begun = accepted.and_then(|(stream, _)| self.begin(stream));
             if let Err(error) = begun {
                 // Out of descriptors or threads, most likely: others must end first.
-                log::warn!("local server: a connection could not be accepted: {error}");
+                log::warn!(target: "oss_upload::local_server", "a connection could not be accepted: {error}");
                 let _ = self.session.pause(Duration::from_millis(10));
             }
         }
