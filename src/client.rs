@@ -100,6 +100,10 @@ impl Client {
         &self.0.retry
     }
 
+    pub(crate) fn stall_timeout(&self) -> Duration {
+        self.0.transport.stall()
+    }
+
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.0.endpoint
     }

@@ -55,6 +55,8 @@ pub enum ErrorKind {
     Integrity,
     /// The caller cancelled the upload.
     Cancelled,
+    /// The time that the caller allowed for the whole call was over.
+    DeadlineExceeded,
     /// A callback of the caller panicked, or the operating system refused a thread.
     Internal,
 }

@@ -54,6 +54,13 @@
 //! - [`Bucket::pending_uploads`] lists what is open in a bucket, [`Bucket::abort_pending`] aborts what is old.
 //! - [`UploadFile::find_on_server`] goes on with an upload whose checkpoint is lost, known by its parts' bytes.
 //!
+//! # Steering and watching
+//!
+//! From another thread a [`Control`] cancels, abandons, pauses, resumes and slows down the uploads that it was given to;
+//! [`UploadFile::deadline`] bounds the whole call. On the caller's own thread, [`UploadFile::on_progress`] shows how far it
+//! is, and [`UploadFile::on_event`] what happens to single parts. Nothing of this takes a lock while bytes move, unless
+//! their rate is limited.
+//!
 //! # Memory and threads
 //!
 //! An upload has a pool of as many threads as [routines](UploadFile::routines), a thread that writes the checkpoint, and a
@@ -69,12 +76,13 @@
 //!
 //! | target | level | what |
 //! |---|---|---|
-//! | `oss_upload::upload` | `warn`, `debug` | what may cost money or attention; what was decided, and why |
+//! | `oss_upload::upload` | `warn`, `debug` | what may cost money or attention; what was decided, and why; pauses, limits, deadlines |
 //! | `oss_upload::checkpoint` | `warn`, `debug` | a checkpoint that was moved aside, or could not be deleted or unlocked |
-//! | `oss_upload::retry` | `debug` | every request that is repeated, with the reason |
+//! | `oss_upload::retry` | `debug` | every request that is repeated, with the reason; how many routines go on |
 //! | `oss_upload::clock` | `debug` | the local clock was wrong |
 //! | `oss_upload::credentials` | `debug` | where credentials are found; what was fetched, by its id, and what failed |
-//! | `oss_upload::request` | `trace` | every answer: operation, status, request id |
+//! | `oss_upload::request` | `trace` | every answer: operation, status, request id; a socket that could not be set up |
+//! | `oss_upload::local_server` | `warn`, `debug` | only with the feature `local-server`: what it could not do |
 //!
 //! The crates below have targets of their own. At level `trace`, `ureq_proto` prints every byte that comes and goes, secrets
 //! and tokens among them: leave that one off.
@@ -127,9 +135,9 @@ pub use upload::{
     PendingUploads, PlannedStart, RecordedProgress, RecordedUpload, StoredParts, UploadPlan,
 };
 pub use upload::{
-    Callback, Control, Encryption, FileOutcome, FilesSnapshot, Identity, IntoUploadFile, Kms,
-    ObjectAcl, OnChange, Outcome, Phase, RestartReason, Snapshot, StorageClass, UploadFile,
-    UploadFiles, Uploaded, Verify,
+    Callback, Control, Encryption, Event, EventFailure, FileOutcome, FilesSnapshot, Identity,
+    IntoUploadFile, Kms, ObjectAcl, OnChange, Outcome, Phase, RestartReason, Snapshot,
+    StorageClass, UploadFile, UploadFiles, Uploaded, Verify,
 };
 
 /// The README's code is compiled too.

@@ -1,5 +1,6 @@
 //! What is repeated, and after how long: pure, time and chance are passed in.
 
+use crate::error::ErrorKind;
 use crate::protocol::{Operation, ServiceError, Unreadable};
 use crate::transport::{TransportError, TransportErrorKind};
 use std::time::Duration;
@@ -112,6 +113,22 @@ impl Failure {
 
     pub(crate) fn verdict(&self, operation: Operation) -> Verdict {
         judge(operation, self)
+    }
+
+    /// What an error says of it. One that was told to stop was most likely cancelled.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self {
+            Failure::Service(error)
+            | Failure::ClockCorrected(error)
+            | Failure::CredentialsRenewed(error) => match error.code() {
+                "CallbackFailed" => ErrorKind::Callback,
+                _ => ErrorKind::Service,
+            },
+            Failure::Transport(_) if self.is_stopped() => ErrorKind::Cancelled,
+            Failure::Transport(_) | Failure::Unreadable(_) => ErrorKind::Transport,
+            Failure::Damaged { .. } => ErrorKind::Integrity,
+            Failure::Credentials(_) => ErrorKind::Credentials,
+        }
     }
 
     /// What a request comes to that was told to stop.

@@ -52,11 +52,25 @@ impl Operation {
     pub(crate) fn has_body(self) -> bool {
         matches!(self.method(), "POST" | "PUT")
     }
+
+    /// As OSS names it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Operation::InitiateMultipartUpload => "InitiateMultipartUpload",
+            Operation::UploadPart => "UploadPart",
+            Operation::ListParts => "ListParts",
+            Operation::ListMultipartUploads => "ListMultipartUploads",
+            Operation::CompleteMultipartUpload => "CompleteMultipartUpload",
+            Operation::AbortMultipartUpload => "AbortMultipartUpload",
+            Operation::PutObject => "PutObject",
+            Operation::HeadObject => "HeadObject",
+        }
+    }
 }
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        f.write_str(self.name())
     }
 }
 

@@ -125,6 +125,11 @@ impl Transport {
         Ok(answer)
     }
 
+    /// How long silence is put up with.
+    pub(crate) fn stall(&self) -> Duration {
+        self.stall
+    }
+
     /// Whether kept connections are looked at before they are used, however fresh.
     fn is_wary(&self) -> bool {
         let found = self.found_stale.load(Ordering::Relaxed);

@@ -15,8 +15,9 @@ use crate::part::{DonePart, PartNumber};
 use crate::protocol::Operation;
 use crate::protocol::complete::Completed;
 use crate::retry::Failure;
+use crate::stop::Stop;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// How an attempt ended that did not come to its own end.
 #[derive(Debug)]
@@ -110,7 +111,36 @@ impl<'r, 'a> Attempt<'r, 'a> {
     /// Enters a phase and tells the observer.
     pub(super) fn enter(&mut self, phase: Phase) -> Result<(), Error> {
         self.job.progress.set_phase(phase);
-        self.state.show(self.job)
+        self.state.watch.show(self.job)
+    }
+
+    /// Makes a call by one of the crew, while this thread looks on.
+    fn by_crew<T: Send + Sync>(
+        &mut self,
+        call: impl Fn(&Calls<'_>, &Arc<Stop>) -> T + Sync,
+    ) -> Result<T, Error> {
+        let (job, calls, stop) = (self.job, &self.calls, self.job.stop());
+        let called = OnceLock::new();
+        let step = || {
+            let _ = called.set(call(calls, &stop));
+            false
+        };
+        let watch = &mut self.state.watch;
+        let every = watch.beat();
+        self.crew
+            .work(1, step, every, || watch.look(job), || stop.set());
+        called.into_inner().ok_or_else(|| job.panicked())
+    }
+
+    /// Makes a call, so that those who look on see it going on.
+    pub(super) fn call<T: Send + Sync>(
+        &mut self,
+        call: impl Fn(&Calls<'_>, &Arc<Stop>) -> T + Sync,
+    ) -> Result<T, Error> {
+        match self.state.watch.is_needed() {
+            true => self.by_crew(call),
+            false => Ok(call(&self.calls, &self.job.stop())),
+        }
     }
 
     fn put(&mut self, found: &Found) -> Result<Object, Ended> {
@@ -131,7 +161,6 @@ impl<'r, 'a> Attempt<'r, 'a> {
         self.enter(Phase::Sending)?;
         let (stored, crc64) = self.put_watched(&part)?;
         let stored = self.confirm(Operation::PutObject, stored, crc64)?;
-        self.job.progress.add_done(part.len);
         Ok(Object {
             stored,
             crc64,
@@ -143,20 +172,14 @@ impl<'r, 'a> Attempt<'r, 'a> {
 
     /// PutObject by one of the crew, while the caller's thread looks on.
     fn put_watched(&mut self, part: &Part) -> Result<(Completed, u64), Ended> {
-        let stop = self.job.stop();
-        let sent = OnceLock::new();
-        let pace = self.crew.pace();
-        let put = || {
-            let _ = sent.set(self.calls.put_object(self.source, part, pace, &stop));
-            false
-        };
-        let (progress, observer) = (&self.job.progress, &mut self.state.observer);
-        self.crew
-            .work(1, put, || observer(&progress.snapshot()), || stop.set());
-        let failure = match sent.into_inner() {
-            Some(Ok(stored)) => return Ok(stored),
-            Some(Err(failure)) => failure,
-            None => return Err(self.job.panicked().into()),
+        let (source, pace) = (self.source, self.crew.pace());
+        let put = |calls: &Calls<'_>, stop: &Arc<Stop>| calls.put_object(source, part, pace, stop);
+        let failure = match self.by_crew(put)? {
+            Ok(stored) => {
+                self.job.progress.add_done(part.len);
+                return Ok(stored);
+            }
+            Err(failure) => failure,
         };
         let retried = self.job.progress.retries() > 0;
         Err(match failure {
@@ -169,12 +192,6 @@ impl<'r, 'a> Attempt<'r, 'a> {
             }
             SendFailure::Read(ReadFailure::Changed) => Ended::Again(RestartReason::FileChanged),
             SendFailure::Read(ReadFailure::Io(error)) => self.job.unreadable(error).into(),
-            // Nobody but a panic in the observer sets the flag without a cancel.
-            SendFailure::Request(failure)
-                if failure.is_stopped() && !self.job.control.is_cancelled() =>
-            {
-                self.job.panicked().into()
-            }
             SendFailure::Request(failure) => self.put_failed(failure),
         })
     }
@@ -206,7 +223,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
     }
 
     fn initiate(&mut self) -> Result<Open, Ended> {
-        let initiated = self.calls.initiate(&self.job.stop());
+        let initiated = self.call(|calls, stop| calls.initiate(stop))?;
         let upload_id = initiated.map_err(|failure| {
             self.job
                 .request_failed(Operation::InitiateMultipartUpload, failure)
@@ -235,10 +252,8 @@ impl<'r, 'a> Attempt<'r, 'a> {
             return Ok(());
         }
         self.enter(Phase::Sending)?;
-        let (plan, progress) = (self.plan, &self.job.progress);
-        let State {
-            record, observer, ..
-        } = &mut *self.state;
+        let (plan, job) = (self.plan, self.job);
+        let State { record, watch, .. } = &mut *self.state;
         let sending = Sending {
             calls: &self.calls,
             source: self.source,
@@ -249,20 +264,21 @@ impl<'r, 'a> Attempt<'r, 'a> {
         };
         let parts = &mut open.parts;
         let recorded = |done: DonePart| {
-            progress.add_done(plan.part_len(done.number));
+            job.progress.add_done(plan.part_len(done.number));
             parts.insert(done.number, done);
         };
-        let (crew, job, most) = (self.crew, self.job, missing.len());
+        let (crew, most, every) = (self.crew, missing.len(), watch.beat());
         let look_on = || {
             if job.crew.is_none() {
                 crew.set_routines(job.routines().min(most));
             }
-            observer(&progress.snapshot());
+            watch.look(job);
         };
-        let sent = sending.run(self.crew, &missing, record.journal(), look_on, recorded);
+        let journal = record.journal();
+        let sent = sending.run(crew, &missing, journal, every, look_on, recorded);
         match sent {
             Ok(()) if open.parts.len() == usize::from(plan.n_parts()) => Ok(()),
-            Ok(()) => Err(self.job.cancelled().into()),
+            Ok(()) => Err(self.job.ended().into()),
             Err(trouble) => Err(self.explain(open, trouble)),
         }
     }
@@ -293,15 +309,16 @@ impl<'r, 'a> Attempt<'r, 'a> {
         enough: impl Fn(PartNumber, Option<u64>) -> bool + Sync,
     ) -> Result<BTreeMap<PartNumber, Option<u64>>, Ended> {
         self.enter(Phase::Verifying)?;
-        let stop = self.job.stop();
+        let (job, stop) = (self.job, self.job.stop());
+        let go_on = || job.control.goes_on(&stop);
         let (queue, crcs) = (Queue::new(parts), Mutex::new(BTreeMap::new()));
         let failed = OnceLock::new();
         let panicked = OnceLock::new();
         let read = || {
-            let Some(part) = queue.next().filter(|_| !stop.is_set()) else {
+            let Some(part) = queue.next().filter(|_| go_on()) else {
                 return false;
             };
-            match source.crc64(part, &stop) {
+            match source.crc64(part, go_on) {
                 Ok(crc) => {
                     let mut crcs = crcs.lock().unwrap_or_else(PoisonError::into_inner);
                     crcs.insert(part.number, crc);
@@ -316,18 +333,19 @@ impl<'r, 'a> Attempt<'r, 'a> {
             }
             true
         };
-        let (progress, observer) = (&self.job.progress, &mut self.state.observer);
+        let watch = &mut self.state.watch;
         self.crew.work(
             parts.len(),
             read,
-            || observer(&progress.snapshot()),
+            watch.beat(),
+            || watch.look(job),
             || {
                 let _ = panicked.set(());
                 stop.set();
             },
         );
-        if self.job.control.is_cancelled() {
-            return Err(self.job.cancelled().into());
+        if self.job.is_ended() {
+            return Err(self.job.ended().into());
         }
         match (panicked.into_inner(), failed.into_inner()) {
             (Some(()), _) => Err(self.job.panicked().into()),

@@ -1,10 +1,13 @@
 //! The calls of one upload, repeated where that may help.
 
+use super::control::Control;
+use super::events::{Event, EventFailure, Events};
 use super::options::ObjectHeaders;
 use super::pace::Pace;
 use super::plan::Part;
 use super::progress::Progress;
 use super::source::{PartReader, ReadFailure, Source};
+use super::valve::Valve;
 use crate::checkpoint::record::Owed;
 use crate::client::Bucket;
 use crate::error::{Error, ErrorKind};
@@ -21,9 +24,10 @@ use crate::retry::{Failure, Next, RetryPolicy, Tries};
 use crate::stop::Stop;
 use crate::transport::TransportErrorKind;
 use md5::{Digest, Md5};
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How often an upload is aborted that keeps having parts.
 const MAX_ABORTS: usize = 4;
@@ -36,8 +40,8 @@ pub(super) struct Calls<'a> {
     /// Whether every body goes with its MD5.
     pub(super) content_md5: bool,
     pub(super) progress: &'a Progress,
-    /// The clock that retries are timed by.
-    pub(super) started: Instant,
+    pub(super) control: &'a Control,
+    pub(super) events: &'a Events,
 }
 
 /// What the bytes of a part come to, read before they are sent.
@@ -63,7 +67,7 @@ impl From<Failure> for SendFailure {
 impl Calls<'_> {
     pub(super) fn initiate(&self, stop: &Arc<Stop>) -> Result<String, Failure> {
         let md5 = self.md5_of(b"");
-        self.repeat(Operation::InitiateMultipartUpload, stop, || {
+        self.repeat(Operation::InitiateMultipartUpload, None, stop, |_| {
             let request = initiate::request(self.key, &self.headers.initiate);
             let answer = self.exchange(request.content_md5(md5.as_deref()), stop)?;
             Ok(initiate::read(&answer)?)
@@ -81,11 +85,12 @@ impl Calls<'_> {
     ) -> Result<DonePart, SendFailure> {
         let number = part.number.to_string();
         let proof = self.proof(source, part, stop)?;
-        let once = || -> Result<DonePart, SendFailure> {
+        let request = || {
             let additions = &self.headers.upload_part;
-            let request = upload_part::request(self.key, upload_id, &number, additions);
-            let (answer, sent) = self.send(request, source, part, proof.as_ref(), stop)?;
-            let stored = upload_part::read(&answer).map_err(Failure::from)?;
+            upload_part::request(self.key, upload_id, &number, additions)
+        };
+        let read = |answer: &Answer, sent| {
+            let stored = upload_part::read(answer)?;
             compare(sent, stored.crc64)?;
             Ok(DonePart {
                 number: part.number,
@@ -93,8 +98,16 @@ impl Calls<'_> {
                 crc64: sent,
             })
         };
-        self.repeat(Operation::UploadPart, stop, || {
-            pace.attempt(stop, once, why)
+        self.repeat(Operation::UploadPart, Some(part.number), stop, |attempt| {
+            let body = PartBody {
+                source,
+                part,
+                proof: proof.as_ref(),
+                attempt,
+            };
+            let once = || self.send(&request, &body, stop, &read);
+            let sent = pace.attempt(stop, once, why);
+            sent.map(|(done, _)| done)
         })
     }
 
@@ -107,38 +120,101 @@ impl Calls<'_> {
         stop: &Arc<Stop>,
     ) -> Result<(Completed, u64), SendFailure> {
         let proof = self.proof(source, part, stop)?;
-        let once = || -> Result<(Completed, u64), SendFailure> {
-            let request = put_object::request(self.key, &self.headers.put);
-            let (answer, sent) = self.send(request, source, part, proof.as_ref(), stop)?;
-            let has_callback = self.headers.has_callback();
-            let read = put_object::read(&answer, has_callback).map_err(Failure::from)?;
+        let request = || put_object::request(self.key, &self.headers.put);
+        let read = |answer: &Answer, sent| {
+            let read = put_object::read(answer, self.headers.has_callback())?;
             let object = read.object().map_err(Failure::Service)?;
             compare(sent, object.crc64)?;
-            Ok((object, sent))
+            Ok(object)
         };
-        self.repeat(Operation::PutObject, stop, || pace.attempt(stop, once, why))
+        self.repeat(Operation::PutObject, Some(part.number), stop, |attempt| {
+            let body = PartBody {
+                source,
+                part,
+                proof: proof.as_ref(),
+                attempt,
+            };
+            let once = || self.send(&request, &body, stop, &read);
+            pace.attempt(stop, once, why)
+        })
     }
 
-    /// One attempt at a request whose body is a part. Returns the answer and the checksum of what was sent.
-    fn send<'r>(
+    /// One attempt at a request whose body is a part, made anew as often as a pause breaks it off. Returns what `read`
+    /// makes of the answer, and the checksum of what was sent.
+    fn send<'r, T>(
+        &self,
+        request: &impl Fn() -> Request<'r>,
+        body: &PartBody<'r>,
+        stop: &Arc<Stop>,
+        read: &impl Fn(&Answer, u64) -> Result<T, Failure>,
+    ) -> Result<(T, u64), SendFailure> {
+        loop {
+            // Before the wait: a pause that begins as the wait ends has begun during the request.
+            let pauses = self.control.pauses();
+            if !self.control.goes_on(stop) {
+                return Err(Failure::stopped().into());
+            }
+            let was_paused = || self.control.pauses() > pauses;
+            if let Some(sent) = self.send_once(request(), body, stop, read, was_paused) {
+                return sent;
+            }
+        }
+    }
+
+    /// Makes the request once, and tells of it. `None` when a pause broke it off.
+    fn send_once<'r, T>(
         &self,
         request: Request<'r>,
-        source: &Source,
-        part: &Part,
-        proof: Option<&'r Proof>,
+        body: &PartBody<'r>,
         stop: &Arc<Stop>,
-    ) -> Result<(Answer, u64), SendFailure> {
-        let expected = proof.map(|proof| proof.crc64);
-        let mut reader = PartReader::new(source, part, self.progress, stop).expecting(expected);
-        let request = request.content_md5(proof.map(|proof| &*proof.content_md5));
-        let body = Body::Reader {
-            len: part.len,
+        read: impl Fn(&Answer, u64) -> Result<T, Failure>,
+        was_paused: impl Fn() -> bool,
+    ) -> Option<Result<(T, u64), SendFailure>> {
+        let started = Instant::now();
+        let _under_way = self.progress.under_way();
+        self.events.tell(|| body.started());
+        let (sent, bytes) = self.put(request, body, stop, read);
+        let took = started.elapsed();
+        match &sent {
+            Ok((_, crc64)) => self.events.tell(|| body.finished(*crc64, took)),
+            Err(failure) => {
+                self.progress.add_resent(bytes);
+                if failure.is_of_impatience() && was_paused() {
+                    let number = body.part.number;
+                    log::debug!(target: "oss_upload::retry", "a pause broke part {number} off: again after it");
+                    self.events.tell(|| body.paused(bytes));
+                    return None;
+                }
+                self.events.tell(|| body.failed(failure, bytes, took));
+            }
+        }
+        Some(sent)
+    }
+
+    /// Says too how many bytes were handed to the network.
+    fn put<'r, T>(
+        &self,
+        request: Request<'r>,
+        body: &PartBody<'r>,
+        stop: &Arc<Stop>,
+        read: impl Fn(&Answer, u64) -> Result<T, Failure>,
+    ) -> (Result<(T, u64), SendFailure>, u64) {
+        let stall = self.bucket.client().stall_timeout();
+        let valve = Valve::new(self.control, stop, stall);
+        let expected = body.proof.map(|proof| proof.crc64);
+        let reader = PartReader::new(body.source, body.part, self.progress, valve);
+        let mut reader = reader.expecting(expected);
+        let request = request.content_md5(body.proof.map(|proof| &*proof.content_md5));
+        let bytes = Body::Reader {
+            len: body.part.len,
             reader: &mut reader,
         };
-        let answered = self.exchange(request.body(body), stop);
+        let answered = self.bucket.exchange(request.body(bytes), stop);
+        let bytes = reader.sent();
         // A request that broke off because the file could not be read is not the network's fault.
-        let sent = reader.finish().map_err(SendFailure::Read)?;
-        Ok((answered?, sent))
+        let read_whole = reader.finish().map_err(SendFailure::Read);
+        let sent = read_whole.and_then(|crc64| Ok((read(&answered?, crc64)?, crc64)));
+        (sent, bytes)
     }
 
     /// Reads a part for its MD5, when that is to be sent. Done once, whatever the number of attempts: should the bytes
@@ -152,7 +228,8 @@ impl Calls<'_> {
         if !self.content_md5 {
             return Ok(None);
         }
-        match source.digests(part, stop) {
+        let go_on = || self.control.goes_on(stop);
+        match source.digests(part, go_on) {
             Ok(Some(digests)) => Ok(Some(Proof {
                 crc64: digests.crc64,
                 content_md5: content_md5(digests.md5),
@@ -177,7 +254,7 @@ impl Calls<'_> {
         let mut parts = vec![];
         let mut marker = 0;
         loop {
-            let page: list_parts::Page = self.repeat(Operation::ListParts, stop, || {
+            let page: list_parts::Page = self.repeat(Operation::ListParts, None, stop, |_| {
                 let marker = marker.to_string();
                 let request =
                     list_parts::request(self.key, upload_id, &marker, &self.headers.other);
@@ -207,7 +284,7 @@ impl Calls<'_> {
         after: &Marker,
         stop: &Arc<Stop>,
     ) -> Result<list_uploads::Page, Failure> {
-        self.repeat(Operation::ListMultipartUploads, stop, || {
+        self.repeat(Operation::ListMultipartUploads, None, stop, |_| {
             let request = list_uploads::request(self.key, after, &self.headers.other);
             let answer = self.exchange(request, stop)?;
             Ok(list_uploads::read(&answer, self.key, after)?)
@@ -221,7 +298,7 @@ impl Calls<'_> {
         stop: &Arc<Stop>,
     ) -> Result<Completed, Failure> {
         let md5 = self.md5_of(body.as_bytes());
-        self.repeat(Operation::CompleteMultipartUpload, stop, || {
+        self.repeat(Operation::CompleteMultipartUpload, None, stop, |_| {
             let additions = &self.headers.complete;
             let request = complete::request(self.key, upload_id, additions, body);
             let answer = self.exchange(request.content_md5(md5.as_deref()), stop)?;
@@ -231,26 +308,102 @@ impl Calls<'_> {
     }
 
     pub(super) fn head_object(&self, stop: &Arc<Stop>) -> Result<Head, Failure> {
-        self.repeat(Operation::HeadObject, stop, || {
+        self.repeat(Operation::HeadObject, None, stop, |_| {
             let request = head_object::request(self.key, &self.headers.other);
             Ok(head_object::read(&self.exchange(request, stop)?)?)
         })
     }
 
     fn exchange(&self, request: Request<'_>, stop: &Arc<Stop>) -> Result<Answer, Failure> {
+        self.control.hold(stop);
         self.bucket.exchange(request, stop)
     }
 
     fn repeat<T, E: Repeatable>(
         &self,
         operation: Operation,
+        part: Option<PartNumber>,
         stop: &Arc<Stop>,
-        once: impl FnMut() -> Result<T, E>,
+        mut once: impl FnMut(u32) -> Result<T, E>,
     ) -> Result<T, E> {
         let policy = self.bucket.client().retry_policy();
-        repeat(policy, operation, stop, self.started, once, || {
+        let attempt = Cell::new(0);
+        let once = || {
+            attempt.set(attempt.get() + 1);
+            once(attempt.get())
+        };
+        // A pause is no outage.
+        let now = || self.control.awake();
+        repeat(policy, operation, stop, now, once, |failure, delay| {
             self.progress.add_retry();
+            self.events
+                .retried(operation, part, attempt.get(), failure, delay);
         })
+    }
+}
+
+/// A part's bytes, and how often they have been on their way.
+struct PartBody<'a> {
+    source: &'a Source,
+    part: &'a Part,
+    proof: Option<&'a Proof>,
+    attempt: u32,
+}
+
+impl PartBody<'_> {
+    fn started(&self) -> Event {
+        Event::PartStarted {
+            part_number: self.part.number.get(),
+            attempt: self.attempt,
+        }
+    }
+
+    fn finished(&self, crc64: u64, duration: Duration) -> Event {
+        Event::PartFinished {
+            part_number: self.part.number.get(),
+            attempt: self.attempt,
+            bytes: self.part.len,
+            crc64,
+            duration,
+        }
+    }
+
+    fn paused(&self, bytes: u64) -> Event {
+        Event::PartPaused {
+            part_number: self.part.number.get(),
+            attempt: self.attempt,
+            bytes,
+        }
+    }
+
+    fn failed(&self, failure: &SendFailure, bytes: u64, duration: Duration) -> Event {
+        Event::PartFailed {
+            part_number: self.part.number.get(),
+            attempt: self.attempt,
+            bytes,
+            duration,
+            failure: match failure {
+                SendFailure::Request(failure) => EventFailure::of(failure),
+                SendFailure::Read(ReadFailure::Changed) => {
+                    EventFailure::new(ErrorKind::SourceChanged, "the file has changed")
+                }
+                SendFailure::Read(ReadFailure::Io(error)) => {
+                    EventFailure::new(ErrorKind::Source, error)
+                }
+            },
+        }
+    }
+}
+
+impl SendFailure {
+    /// Whether it is what becomes of a request that stands still.
+    fn is_of_impatience(&self) -> bool {
+        use TransportErrorKind::{Broken, Stale};
+        match self {
+            SendFailure::Request(Failure::Transport(error)) => matches!(error.kind, Broken | Stale),
+            SendFailure::Request(failure) => failure.is_service("RequestTimeout"),
+            SendFailure::Read(_) => false,
+        }
     }
 }
 
@@ -340,7 +493,15 @@ pub(super) fn call<'r, T>(
     let policy = bucket.client().retry_policy();
     let operation = request().operation;
     let once = || Ok(read(&bucket.exchange(request(), stop)?)?);
-    repeat(policy, operation, stop, Instant::now(), once, || {})
+    let started = Instant::now();
+    repeat(
+        policy,
+        operation,
+        stop,
+        || started.elapsed(),
+        once,
+        |_, _| {},
+    )
 }
 
 /// Why an attempt at sending failed, for those who learn from that.
@@ -350,18 +511,14 @@ fn why<T>(sent: &Result<T, SendFailure>) -> Option<&Failure> {
 
 /// The error of a request that failed for good.
 pub(super) fn error(doing: String, failure: Failure) -> Error {
-    let kind = match failure {
+    let kind = failure.kind();
+    match failure {
         Failure::Service(error)
         | Failure::ClockCorrected(error)
-        | Failure::CredentialsRenewed(error) => return Error::service(doing, error),
-        Failure::Transport(_) if failure.is_stopped() => {
-            return Error::text(ErrorKind::Cancelled, doing, "cancelled");
-        }
-        Failure::Transport(_) | Failure::Unreadable(_) => ErrorKind::Transport,
-        Failure::Damaged { .. } => ErrorKind::Integrity,
-        Failure::Credentials(_) => ErrorKind::Credentials,
-    };
-    Error::text(kind, doing, failure.to_string())
+        | Failure::CredentialsRenewed(error) => Error::service(doing, error),
+        _ if failure.is_stopped() => Error::text(kind, doing, "cancelled"),
+        _ => Error::text(kind, doing, failure.to_string()),
+    }
 }
 
 /// An error that may hold a failure of a request.
@@ -390,9 +547,9 @@ fn repeat<T, E: Repeatable>(
     policy: &RetryPolicy,
     operation: Operation,
     stop: &Arc<Stop>,
-    started: Instant,
+    now: impl Fn() -> Duration,
     mut once: impl FnMut() -> Result<T, E>,
-    mut repeating: impl FnMut(),
+    mut repeating: impl FnMut(&Failure, Duration),
 ) -> Result<T, E> {
     let mut tries = Tries::default();
     while !stop.is_set() {
@@ -403,8 +560,8 @@ fn repeat<T, E: Repeatable>(
         let Some(failure) = error.failure() else {
             return Err(error);
         };
-        let (now, chance) = (started.elapsed(), fastrand::f64());
-        let Next::After(delay) = tries.after(policy, operation, failure, now, chance) else {
+        let chance = fastrand::f64();
+        let Next::After(delay) = tries.after(policy, operation, failure, now(), chance) else {
             return Err(error);
         };
         log::debug!(
@@ -419,7 +576,7 @@ fn repeat<T, E: Repeatable>(
                  lifecycle rule ends it"
             );
         }
-        repeating();
+        repeating(failure, delay);
         stop.sleep(delay);
     }
     Err(Failure::stopped().into())

@@ -29,9 +29,8 @@ impl Attempt<'_, '_> {
                 .map(|(number, part)| (number.get(), &part.etag));
             let body = complete::body(tags);
             let retries = self.job.progress.retries();
-            let completed = self
-                .calls
-                .complete(&open.upload_id, &body, &self.job.stop());
+            let upload_id = &open.upload_id;
+            let completed = self.call(|calls, stop| calls.complete(upload_id, &body, stop))?;
             let retried = self.job.progress.retries() > retries;
             match completed {
                 Ok(stored) => return self.check_object(open, stored),
@@ -103,7 +102,7 @@ impl Attempt<'_, '_> {
         crc64: u64,
     ) -> Result<Completed, Ended> {
         if stored.crc64.is_none() {
-            match self.calls.head_object(&self.job.stop()) {
+            match self.call(|calls, stop| calls.head_object(stop))? {
                 Ok(head) => stored.crc64 = head.object.crc64,
                 Err(Failure::Service(error)) if error.status() == 404 => {
                     let why = format!(
@@ -158,7 +157,7 @@ impl Attempt<'_, '_> {
 
     /// The object of this key, if it has the right length and checksum and the metadata asked for.
     pub(super) fn find_object(&mut self, parts: &Parts) -> Result<Option<(Completed, u64)>, Ended> {
-        let head = match self.calls.head_object(&self.job.stop()) {
+        let head = match self.call(|calls, stop| calls.head_object(stop))? {
             Ok(head) => head,
             // Not there, or not ours to look at: a fresh upload is always right and only costs.
             Err(failure @ Failure::Service(_)) if !failure.may_pass(Operation::HeadObject) => {
@@ -203,7 +202,8 @@ impl Attempt<'_, '_> {
 
     /// Complete missed parts: those that the server no longer has as recorded are taken back.
     fn take_back_lost(&mut self, open: &mut Open, error: &ServiceError) -> Result<(), Ended> {
-        let lost = match self.calls.list_parts(&open.upload_id, &self.job.stop()) {
+        let upload_id = &open.upload_id;
+        let lost = match self.call(|calls, stop| calls.list_parts(upload_id, stop))? {
             Ok(listed) => reconcile(&open.parts, &listed, self.plan).lost,
             Err(Failure::Service(denied)) if denied.code() == "AccessDenied" => {
                 let named = error.part_number().and_then(PartNumber::new);

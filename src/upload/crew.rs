@@ -9,9 +9,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often the thread that asked for the work looks on.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-
 /// Who works, and how many of them at the same time.
 #[derive(Debug)]
 pub(super) struct Crew {
@@ -132,7 +129,7 @@ impl Crew {
     }
 
     /// Lets everybody do `step` again and again until it says that there is no more to do, at most so many at the same
-    /// time, and returns when all are through; meanwhile the calling thread looks on.
+    /// time, and returns when all are through; meanwhile the calling thread looks on, so often.
     ///
     /// Where several ask for work at the same time, they take turns after each step. Whoever panics, the others finish:
     /// `panicked` is called first, so that it can tell them to hurry.
@@ -140,12 +137,14 @@ impl Crew {
         &self,
         at_most: usize,
         step: impl Fn() -> bool + Sync,
+        every: Duration,
         mut look_on: impl FnMut(),
         panicked: impl Fn() + Sync,
     ) {
         let shift = Shift {
             crew: self,
             at_most,
+            every,
             step: &step,
             panicked: &panicked,
         };
@@ -170,6 +169,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Shift<'w> {
     crew: &'w Crew,
     at_most: usize,
+    every: Duration,
     step: &'w (dyn Fn() -> bool + Sync),
     panicked: &'w (dyn Fn() + Sync),
 }
@@ -223,7 +223,7 @@ impl Shift<'_> {
                 }
             };
             top_up(team);
-            let mut due = Instant::now() + LOOK_EVERY;
+            let mut due = Instant::now() + self.every;
             while team.size > 0 {
                 if let Ok(ended) = team.told.recv_deadline(due) {
                     team.size -= 1;
@@ -231,7 +231,7 @@ impl Shift<'_> {
                 }
                 if due <= Instant::now() {
                     self.guarded(&mut *look_on);
-                    due = Instant::now() + LOOK_EVERY;
+                    due = Instant::now() + self.every;
                 }
                 if pool.is_superseded()
                     && let Hands::Pool(larger) = &self.crew.hands
@@ -279,6 +279,8 @@ mod tests {
     use std::sync::Barrier;
     use std::thread;
 
+    const EVERY: Duration = Duration::from_millis(10);
+
     #[test]
     fn every_piece_of_work_is_done_once() {
         let work: Vec<usize> = (0..1000).collect();
@@ -290,7 +292,7 @@ mod tests {
         };
         Crew::new(4)
             .expect("threads")
-            .work(4, step, || {}, || panic!("nobody panicked"));
+            .work(4, step, EVERY, || {}, || panic!("nobody panicked"));
         assert_eq!(sum.into_inner(), 499_500);
     }
 
@@ -304,7 +306,9 @@ mod tests {
             false
         };
         let note = || noticed.store(true, Ordering::SeqCst);
-        Crew::new(3).expect("threads").work(3, work, || {}, note);
+        Crew::new(3)
+            .expect("threads")
+            .work(3, work, EVERY, || {}, note);
         assert!(noticed.into_inner());
         assert_eq!(finished.into_inner(), 2);
     }
@@ -331,7 +335,7 @@ mod tests {
             !later.load(Ordering::SeqCst)
         };
         thread::scope(|scope| {
-            scope.spawn(|| crew.work(2, endless, || {}, || panic!("nobody panicked")));
+            scope.spawn(|| crew.work(2, endless, EVERY, || {}, || panic!("nobody panicked")));
             while begun.load(Ordering::SeqCst) == 0 {
                 thread::yield_now();
             }
@@ -339,7 +343,7 @@ mod tests {
                 later.store(true, Ordering::SeqCst);
                 false
             };
-            crew.work(1, once, || {}, || panic!("nobody panicked"));
+            crew.work(1, once, EVERY, || {}, || panic!("nobody panicked"));
         });
         assert!(later.into_inner());
     }
@@ -355,6 +359,7 @@ mod tests {
         crew.work(
             3,
             step,
+            EVERY,
             || crew.set_routines(3),
             || panic!("nobody panicked"),
         );
@@ -373,7 +378,7 @@ mod tests {
             };
             crew.pace().attempt(&stop, attempt, |()| None);
         });
-        crew.work(3, step, || {}, || panic!("nobody panicked"));
+        crew.work(3, step, EVERY, || {}, || panic!("nobody panicked"));
         assert_eq!(most.into_inner(), 2);
     }
 
@@ -384,7 +389,7 @@ mod tests {
         let done = AtomicUsize::new(0);
         let step = steps(3, &done, || assert_eq!(thread::current().id(), here));
         crew.one()
-            .work(2, step, || {}, || panic!("nobody panicked"));
+            .work(2, step, EVERY, || {}, || panic!("nobody panicked"));
         assert_eq!(done.into_inner(), 4);
     }
 }

@@ -136,7 +136,7 @@ impl<'a> UploadFiles<'a> {
         self
     }
 
-    /// Gives all of them to one control, to cancel or abandon them from another thread.
+    /// Gives all of them to one control, to cancel, abandon, pause or slow them down from another thread.
     pub fn control(mut self, control: &Control) -> Self {
         self.control = control.clone();
         self
@@ -268,8 +268,13 @@ impl<'a> Line<'_, 'a> {
             let mut wait = Select::new();
             wait.recv(&self.short);
             wait.ready();
-            self.crew
-                .work(usize::MAX, step, || {}, || self.control.cancel());
+            self.crew.work(
+                usize::MAX,
+                step,
+                LOOK_EVERY,
+                || {},
+                || self.control.cancel(),
+            );
         }
     }
 

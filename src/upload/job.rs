@@ -3,6 +3,7 @@
 use super::calls::{self, Calls, abort};
 use super::control::Control;
 use super::crew::Crew;
+use super::events::Events;
 use super::identity::Identity;
 use super::options::ObjectHeaders;
 use super::plan::Plan;
@@ -26,8 +27,8 @@ use std::time::{Duration, Instant};
 /// Aborting is a courtesy to the bill: it does not hold the caller up for longer than this.
 const ABORT_WITHIN: Duration = Duration::from_secs(20);
 
-/// A cancelled caller waits even less.
-const ABORT_CANCELLED_WITHIN: Duration = Duration::from_millis(700);
+/// A caller who cancelled, or whose deadline is over, waits even less.
+const ABORT_ENDED_WITHIN: Duration = Duration::from_millis(700);
 
 #[derive(Debug)]
 pub(super) struct Job<'a> {
@@ -48,7 +49,10 @@ pub(super) struct Job<'a> {
     pub(super) on_change: OnChange,
     pub(super) control: Control,
     pub(super) progress: Arc<Progress>,
+    pub(super) events: Events,
     pub(super) started: Instant,
+    /// When all must be over.
+    pub(super) deadline: Option<Instant>,
 }
 
 impl Job<'_> {
@@ -85,13 +89,14 @@ impl Job<'_> {
             headers: &self.headers,
             content_md5: self.content_md5,
             progress: &self.progress,
-            started: self.started,
+            control: &self.control,
+            events: &self.events,
         }
     }
 
-    /// A flag for the requests of one phase, which cancelling sets too.
+    /// A flag for the requests of one phase, which cancelling and the deadline set too.
     pub(super) fn stop(&self) -> Arc<Stop> {
-        let stop = Arc::new(Stop::default());
+        let stop = Arc::new(Stop::until(self.deadline));
         self.control.attach(&stop);
         stop
     }
@@ -139,18 +144,32 @@ impl Job<'_> {
         }
     }
 
-    /// A flag for aborting, which does not hold the caller up for long, and gives way to a cancel that comes meanwhile.
+    /// A flag for aborting, which does not hold the caller up for long, and gives way to a cancel or a deadline that
+    /// comes meanwhile. When the upload is paused, it is to be had when it is resumed.
     pub(super) fn abort_stop(&self) -> Arc<Stop> {
-        let is_cancelled = self.control.is_cancelled();
-        let within = match is_cancelled && !self.control.is_abandoned() {
-            true => ABORT_CANCELLED_WITHIN,
-            false => ABORT_WITHIN,
+        self.control.hold(&self.stop());
+        let now = Instant::now();
+        let in_haste = |from: Instant| from + ABORT_ENDED_WITHIN;
+        let (is_abandoned, is_ended) = (self.control.is_abandoned(), self.is_ended());
+        let end = match self.deadline {
+            _ if is_ended && !is_abandoned => in_haste(now),
+            Some(deadline) if !is_ended => in_haste(deadline).min(now + ABORT_WITHIN),
+            _ => now + ABORT_WITHIN,
         };
-        let stop = Arc::new(Stop::within(within));
-        if !is_cancelled {
+        let stop = Arc::new(Stop::until(Some(end)));
+        if !self.control.is_cancelled() {
             self.control.attach(&stop);
         }
         stop
+    }
+
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|at| at <= Instant::now())
+    }
+
+    /// Whether it was cancelled, or the deadline is over.
+    pub(super) fn is_ended(&self) -> bool {
+        self.control.is_cancelled() || self.is_late()
     }
 
     fn target(&self) -> String {
@@ -166,8 +185,19 @@ impl Job<'_> {
         Error::text(kind, self.doing(), why)
     }
 
-    pub(super) fn cancelled(&self) -> Error {
-        self.error(ErrorKind::Cancelled, "cancelled")
+    /// Why what was under way was told to stop.
+    pub(super) fn ended(&self) -> Error {
+        if self.control.is_cancelled() {
+            return self.error(ErrorKind::Cancelled, "cancelled");
+        }
+        if self.is_late() {
+            return self.error(
+                ErrorKind::DeadlineExceeded,
+                "the time allowed for it is over",
+            );
+        }
+        // Nobody else but a panic ends an upload before there is something to report.
+        self.panicked()
     }
 
     pub(super) fn panicked(&self) -> Error {
@@ -206,7 +236,7 @@ impl Job<'_> {
 
     fn failed(&self, doing: String, failure: Failure) -> Error {
         match failure.is_stopped() {
-            true => self.cancelled(),
+            true => self.ended(),
             false => calls::error(doing, failure),
         }
     }

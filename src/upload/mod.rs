@@ -11,6 +11,8 @@ mod control;
 mod crew;
 #[cfg(all(test, feature = "local-server"))]
 mod disk_faults;
+mod estimate;
+mod events;
 mod files;
 mod identity;
 pub(crate) mod inspect;
@@ -19,11 +21,13 @@ mod object;
 pub(crate) mod options;
 mod outcome;
 mod pace;
+mod pauses;
 mod pending;
 pub(crate) mod plan;
 mod preview;
 mod progress;
 mod range;
+mod rate;
 mod record;
 pub(crate) mod resume;
 mod resuming;
@@ -32,10 +36,13 @@ mod search;
 mod sending;
 mod source;
 mod tally;
+mod valve;
+mod watch;
 
 pub use abandon::Abandoned;
 pub use callback::Callback;
 pub use control::Control;
+pub use events::{Event, EventFailure};
 pub use files::{FileOutcome, IntoUploadFile, UploadFiles};
 pub use identity::Identity;
 pub use inspect::{CheckpointInfo, CheckpointState, FileState, RecordedProgress, RecordedUpload};
@@ -58,9 +65,16 @@ use run::Among;
 use std::fmt;
 use std::ops::{RangeBounds, RangeInclusive};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How many routines one upload may have.
 const ROUTINES: RangeInclusive<usize> = 1..=100;
+
+/// How often progress is shown unless told otherwise.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// And at most.
+const PROGRESS_EVERY_LEAST: Duration = Duration::from_millis(10);
 
 fn check_routines(routines: usize) -> Result<(), String> {
     match ROUTINES.contains(&routines) {
@@ -140,7 +154,11 @@ pub struct UploadFile<'a> {
     find_on_server: bool,
     on_change: OnChange,
     control: Option<Control>,
+    rate_limit: Option<u64>,
+    deadline: Option<Duration>,
     observer: Option<Observer<'a>>,
+    progress_every: Duration,
+    listener: Option<Listener<'a>>,
     /// Opens and locks the checkpoint: the seam for tests that let a disk fail.
     open_disk: OpenDisk<'a>,
 }
@@ -148,6 +166,8 @@ pub struct UploadFile<'a> {
 type OpenDisk<'a> = Box<dyn Fn(&Path) -> Result<Box<dyn Disk>, OpenError> + Send + 'a>;
 
 type Observer<'a> = Box<dyn FnMut(&Snapshot) + Send + 'a>;
+
+type Listener<'a> = Box<dyn FnMut(&Event) + Send + 'a>;
 
 impl Bucket {
     /// Starts an upload of a local file to an object. Nothing happens until [`run`](UploadFile::run).
@@ -171,7 +191,11 @@ impl Bucket {
             find_on_server: false,
             on_change: OnChange::default(),
             control: None,
+            rate_limit: None,
+            deadline: None,
             observer: None,
+            progress_every: PROGRESS_EVERY,
+            listener: None,
             open_disk: Box::new(|path| Ok(Box::new(CheckpointFile::open(path)?))),
         }
     }
@@ -304,17 +328,56 @@ impl<'a> UploadFile<'a> {
         self
     }
 
-    /// Gives the upload to a control, to cancel or abandon it from another thread.
+    /// Gives the upload to a control, to cancel, abandon, pause or slow it down from another thread.
     pub fn control(mut self, control: &Control) -> Self {
         self.control = Some(control.clone());
         self
     }
 
-    /// Sets who is told how far the upload is: about ten times a second and at the end of every phase, on the thread
-    /// that called [`run`](Self::run). A slow observer delays itself only. Should it panic, the upload ends with
+    /// Limits how many bytes of bodies go out each second, by all routines together: 1024 or more. Default: no limit.
+    ///
+    /// [`run`](Self::run) begins by [setting it](Control::set_rate_limit) for the [control](Self::control), with which it
+    /// stays: uploads that share a control share its limit, and it may be changed meanwhile.
+    pub fn rate_limit(mut self, bytes_per_second: u64) -> Self {
+        self.rate_limit = Some(bytes_per_second);
+        self
+    }
+
+    /// Sets how long [`run`](Self::run) may take in all, retries and pauses included. It must not be zero. Default: as
+    /// long as it takes.
+    ///
+    /// When the time is over the upload ends as if it were [cancelled](Control::cancel), with
+    /// [`ErrorKind::DeadlineExceeded`](crate::ErrorKind::DeadlineExceeded): with a checkpoint the next run continues,
+    /// without one the upload on the server is aborted, for which 0.7 seconds more are allowed. For one of many files the
+    /// time counts from its turn on.
+    pub fn deadline(mut self, within: Duration) -> Self {
+        self.deadline = Some(within);
+        self
+    }
+
+    /// Sets who is told how far the upload is: [as often as asked](Self::progress_every) and at the beginning of every
+    /// phase, on the thread that called [`run`](Self::run). A slow observer delays itself only, and the next phase.
+    /// Should it panic, it is called no more, and the upload ends with
     /// [`ErrorKind::Internal`](crate::ErrorKind::Internal).
     pub fn on_progress(mut self, observer: impl FnMut(&Snapshot) + Send + 'a) -> Self {
         self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Sets how often progress is shown: every 10 ms or less often. Default: 100 ms.
+    pub fn progress_every(mut self, every: Duration) -> Self {
+        self.progress_every = every;
+        self
+    }
+
+    /// Sets who is told what happens to single parts and requests, for telemetry: on the thread that called
+    /// [`run`](Self::run), about ten times a second, and all of it before that returns.
+    ///
+    /// Routines never wait for it: events that it has not taken yet are kept in memory. Should it panic, it is called
+    /// no more, and the upload ends with [`ErrorKind::Internal`](crate::ErrorKind::Internal), unless the object is
+    /// complete by then. Without a listener nothing is kept.
+    pub fn on_event(mut self, listener: impl FnMut(&Event) + Send + 'a) -> Self {
+        self.listener = Some(Box::new(listener));
         self
     }
 
@@ -341,7 +404,9 @@ impl<'a> UploadFile<'a> {
         let its_own = [
             ("routines", self.routines.is_some()),
             ("control", self.control.is_some()),
+            ("rate_limit", self.rate_limit.is_some()),
             ("on_progress", self.observer.is_some()),
+            ("on_event", self.listener.is_some()),
         ];
         if let Some((name, _)) = its_own.into_iter().find(|(_, is_own)| *is_own) {
             let why = format!("`{name}` of a file among many is to be set for all of them");
@@ -370,11 +435,26 @@ impl<'a> UploadFile<'a> {
             plan::check_part_size(size).map_err(refuse)?;
         }
         check_routines(self.routines.unwrap_or(1)).map_err(refuse)?;
+        self.check_times().map_err(refuse)?;
         let headers = ObjectHeaders::new(&self.given).map_err(refuse)?;
         if self.find_on_server {
             headers.check_visible().map_err(refuse)?;
         }
         Ok(headers.or_content_type(content_type::guess(&self.key, &self.path)))
+    }
+
+    fn check_times(&self) -> Result<(), String> {
+        if self.deadline.is_some_and(|within| within.is_zero()) {
+            return Err("a deadline of zero lets nothing succeed".to_owned());
+        }
+        if self.progress_every < PROGRESS_EVERY_LEAST {
+            return Err(format!(
+                "progress is shown every {} ms or less often, not every {:?}",
+                PROGRESS_EVERY_LEAST.as_millis(),
+                self.progress_every
+            ));
+        }
+        self.rate_limit.map_or(Ok(()), control::check_rate)
     }
 }
 

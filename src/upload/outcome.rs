@@ -34,6 +34,8 @@ pub struct Uploaded {
     pub parts: u16,
     /// Body bytes handed to the network by this run, repetitions included.
     pub bytes_sent: u64,
+    /// Bytes of `bytes_sent` that came to nothing and were sent again.
+    pub bytes_resent: u64,
     /// Requests repeated after a failure.
     pub retries: u64,
     /// Why the upload was started again from scratch, each time that it was in this run.

@@ -1,6 +1,8 @@
 //! The open uploads of a bucket: listed, looked at, aborted by age.
 
 use super::calls::{Calls, call, error, try_abort};
+use super::control::Control;
+use super::events::Events;
 use super::options::ObjectHeaders;
 use super::progress::Progress;
 use crate::checkpoint::record::Owed;
@@ -13,7 +15,7 @@ use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 /// Ten million uploads. What has more is no list of a bucket.
 const MAX_PAGES: usize = 10_000;
@@ -226,13 +228,15 @@ impl PendingUpload {
     /// not be had.
     pub fn stored(&self) -> Result<StoredParts, Error> {
         let (headers, progress) = (ObjectHeaders::default(), Progress::default());
+        let (control, events) = (Control::new(), Events::to_nobody());
         let calls = Calls {
             bucket: &self.bucket,
             key: &self.key,
             headers: &headers,
             content_md5: false,
             progress: &progress,
-            started: Instant::now(),
+            control: &control,
+            events: &events,
         };
         let listed = calls.list_parts(&self.upload_id, &Arc::default());
         let listed =

@@ -70,7 +70,7 @@ impl Attempt<'_, '_> {
     }
 
     fn ask_server(&mut self, upload_id: &str) -> Result<Listed, Ended> {
-        match self.calls.list_parts(upload_id, &self.job.stop()) {
+        match self.call(|calls, stop| calls.list_parts(upload_id, stop))? {
             Ok(parts) => Ok(Listed::Parts(parts)),
             Err(failure) if failure.is_service("NoSuchUpload") => Ok(Listed::Gone),
             Err(failure) if failure.is_service("AccessDenied") => {

@@ -3,18 +3,19 @@
 use super::attempt::{Attempt, Ended, Object};
 use super::control::Control;
 use super::crew::Crew;
+use super::events::{Event, Events};
 use super::job::Job;
 use super::options::ObjectHeaders;
 use super::outcome::{Outcome, RestartReason, Uploaded};
-use super::progress::{Phase, Progress};
+use super::progress::Progress;
 use super::record::RunRecord;
 use super::resume::Found;
 use super::source::Source;
-use super::{Observer, OnChange, UploadFile};
+use super::watch::Watch;
+use super::{OnChange, UploadFile};
 use crate::checkpoint::record::{Header, Owed};
 use crate::error::{Error, ErrorKind};
 use std::mem;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,7 +33,7 @@ pub(super) struct State<'a> {
     pub(super) restarts: Vec<RestartReason>,
     /// Uploads of no use any more that could not be aborted yet.
     pub(super) owed: Vec<Owed>,
-    pub(super) observer: Observer<'a>,
+    pub(super) watch: Watch<'a>,
 }
 
 /// What an upload shares with others of the same call.
@@ -57,22 +58,39 @@ pub(super) fn run<'a>(
     state.record.close(ended.is_err() && !state.owed.is_empty());
     match ended {
         Ok(object) => {
-            job.progress.set_phase(Phase::Done);
+            job.progress.finish();
             // The object is complete: an observer that panics now cannot undo that.
-            let _ = state.show(&job);
+            let _ = state.watch.show(&job);
             Ok(uploaded(job, state, object))
         }
-        Err(error) => Err(error.with_left_behind(state.left_behind())),
+        Err(error) => {
+            state.watch.finish();
+            Err(error.with_left_behind(state.left_behind()))
+        }
     }
 }
 
 /// Opens the file and the checkpoint, so that what is wrong with them is known before the first request.
 fn prepare<'a>(
-    upload: UploadFile<'a>,
+    mut upload: UploadFile<'a>,
     headers: ObjectHeaders,
     among: Option<Among<'a>>,
 ) -> Result<(Job<'a>, State<'a>, Source), Error> {
-    let job = upload.job(headers, among)?;
+    let (watch, events) = Watch::new(
+        upload.observer.take(),
+        upload.listener.take(),
+        upload.progress_every,
+    );
+    let job = Job {
+        events,
+        ..upload.job(headers, among)?
+    };
+    if let Some(within) = upload.deadline {
+        log::debug!(target: "oss_upload::upload", "allowed to take {} ms", within.as_millis());
+    }
+    if let Some(rate) = upload.rate_limit {
+        job.control.set_rate_limit(Some(rate))?;
+    }
     let source = job.open()?;
     let plan = job.plan(&source)?;
     let checkpoint = upload.checkpoint_of(&job.path);
@@ -88,7 +106,7 @@ fn prepare<'a>(
         found,
         is_to_search: upload.find_on_server,
         restarts: vec![],
-        observer: upload.observer.unwrap_or_else(|| Box::new(|_| {})),
+        watch,
     };
     Ok((job, state, source))
 }
@@ -105,6 +123,7 @@ impl<'a> UploadFile<'a> {
             None => (None, own(), Arc::default()),
             Some(among) => (Some(among.crew), among.control.clone(), among.progress),
         };
+        let started = Instant::now();
         Ok(Job {
             bucket: self.bucket,
             key: self.key.clone(),
@@ -120,7 +139,10 @@ impl<'a> UploadFile<'a> {
             on_change: self.on_change,
             control,
             progress,
-            started: Instant::now(),
+            events: Events::to_nobody(),
+            started,
+            // One that no clock can tell is none.
+            deadline: self.deadline.and_then(|within| started.checked_add(within)),
         })
     }
 
@@ -155,6 +177,7 @@ fn attempts(job: &Job<'_>, state: &mut State<'_>, source: Source) -> Result<Obje
         }
         log::debug!(target: "oss_upload::upload", "starting again from scratch: {reason}");
         state.restarts.push(reason);
+        job.events.tell(|| Event::Restarted { reason });
     }
     let kind = match state.restarts.last() {
         Some(RestartReason::FileChanged) => ErrorKind::SourceChanged,
@@ -172,7 +195,7 @@ fn attempts(job: &Job<'_>, state: &mut State<'_>, source: Source) -> Result<Obje
 fn attempt(job: &Job<'_>, state: &mut State<'_>, source: &Source) -> Result<Object, Ended> {
     let plan = job.plan(source)?;
     job.progress.begin(plan.object_len(), plan.n_parts());
-    state.show(job)?;
+    state.watch.show(job)?;
     let own;
     let crew = match job.crew {
         Some(crew) => crew,
@@ -185,13 +208,6 @@ fn attempt(job: &Job<'_>, state: &mut State<'_>, source: &Source) -> Result<Obje
 }
 
 impl State<'_> {
-    /// Tells the observer how far it is, now.
-    pub(super) fn show(&mut self, job: &Job<'_>) -> Result<(), Error> {
-        let snapshot = job.progress.snapshot();
-        let told = panic::catch_unwind(AssertUnwindSafe(|| (self.observer)(&snapshot)));
-        told.map_err(|_| job.panicked())
-    }
-
     /// Aborts an upload that is of no use any more. One that stays is remembered.
     pub(super) fn abort(&mut self, job: &Job<'_>, owed: Owed) {
         self.record.forget_upload();
@@ -210,6 +226,7 @@ impl State<'_> {
     ) {
         log::debug!(target: "oss_upload::upload", "starting from scratch: {reason}");
         self.restarts.push(reason);
+        job.events.tell(|| Event::Restarted { reason });
         self.record.forget_upload();
         if let Some(header) = header {
             self.abort(job, header.owed());
@@ -260,6 +277,7 @@ fn uploaded(job: Job<'_>, state: State<'_>, object: Object) -> Uploaded {
         outcome,
         parts: counted.parts_total,
         bytes_sent: counted.bytes_sent,
+        bytes_resent: counted.bytes_resent,
         retries: counted.retries,
         restarts: state.restarts,
         left_behind,

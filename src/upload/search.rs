@@ -54,10 +54,9 @@ impl Attempt<'_, '_> {
 
     /// The open uploads of exactly this key, but for those that are to be aborted.
     fn open_uploads(&mut self) -> Result<Vec<ListedUpload>, Ended> {
-        let stop = self.job.stop();
         let (mut found, mut after) = (vec![], Marker::default());
         for _ in 0..MAX_PAGES {
-            let page = self.calls.list_uploads(&after, &stop);
+            let page = self.call(|calls, stop| calls.list_uploads(&after, stop))?;
             let Some(page) = self.granted(Operation::ListMultipartUploads, page)? else {
                 return Ok(vec![]);
             };
@@ -79,7 +78,8 @@ impl Attempt<'_, '_> {
         let mut local = LocalCrcs::new();
         let mut best = Match::default();
         for upload in uploads {
-            let listed = self.calls.list_parts(&upload.upload_id, &self.job.stop());
+            let upload_id = &upload.upload_id;
+            let listed = self.call(|calls, stop| calls.list_parts(upload_id, stop))?;
             let Some(listed) = self.granted(Operation::ListParts, listed)? else {
                 continue;
             };
@@ -114,7 +114,7 @@ impl Attempt<'_, '_> {
 
     /// Whether the object can be looked at when it is complete: else nobody could tell with which options it began.
     fn may_look_at_object(&mut self) -> Result<bool, Ended> {
-        match self.calls.head_object(&self.job.stop()) {
+        match self.call(|calls, stop| calls.head_object(stop))? {
             Err(Failure::Service(error)) if error.status() == 404 => Ok(true),
             head => Ok(self.granted(Operation::HeadObject, head)?.is_some()),
         }
@@ -159,7 +159,7 @@ impl Attempt<'_, '_> {
         if !open.has_unseen_options {
             return Ok(());
         }
-        let head = self.calls.head_object(&self.job.stop());
+        let head = self.call(|calls, stop| calls.head_object(stop))?;
         let head = self.granted(Operation::HeadObject, head)?;
         let asked = &self.job.headers.initiate.headers;
         match head.is_some_and(|head| head.is_exactly_described_by(asked)) {

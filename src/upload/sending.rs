@@ -14,6 +14,7 @@ use crossbeam_channel::{Sender, bounded};
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 /// Why not all parts went up.
 #[derive(Debug)]
@@ -50,6 +51,7 @@ impl<'a> Sending<'a> {
         crew: &Crew,
         missing: &[Part],
         journal: Option<&mut Journal<S>>,
+        every: Duration,
         look_on: impl FnMut(),
         recorded: impl FnMut(DonePart) + Send,
     ) -> Result<(), Trouble> {
@@ -74,7 +76,7 @@ impl<'a> Sending<'a> {
             };
             let panicked = || self.report(Trouble::Panicked);
             let step = || self.send_next(&queue, &sender);
-            crew.work(missing.len(), step, look_on, panicked);
+            crew.work(missing.len(), step, every, look_on, panicked);
             // The writer ends when nobody is left who could send it anything.
             drop(sender);
             match writer.join() {

@@ -3,10 +3,10 @@
 use super::identity::{Change, Identity};
 use super::plan::Part;
 use super::progress::Progress;
+use super::valve::Valve;
 use crate::checkpoint::record::{FileIdentity, Slice};
 use crate::crc64;
 use crate::error::{Error, ErrorKind};
-use crate::stop::Stop;
 use md5::{Digest, Md5};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -111,17 +111,21 @@ impl Source {
         Ok(false)
     }
 
-    /// The CRC-64 of a part's bytes as they are now; `None` when the file is shorter, or `stop` was set.
-    pub(crate) fn crc64(&self, part: &Part, stop: &Stop) -> io::Result<Option<u64>> {
+    /// The CRC-64 of a part's bytes as they are now; `None` when the file is shorter, or when it is not to go on.
+    pub(crate) fn crc64(&self, part: &Part, go_on: impl Fn() -> bool) -> io::Result<Option<u64>> {
         let mut digest = crc64::Digest::new();
-        let is_whole = self.each_piece(part, stop, |piece| digest.update(piece))?;
+        let is_whole = self.each_piece(part, go_on, |piece| digest.update(piece))?;
         Ok(is_whole.then(|| digest.value()))
     }
 
     /// The same, and the MD5 beside it.
-    pub(crate) fn digests(&self, part: &Part, stop: &Stop) -> io::Result<Option<Digests>> {
+    pub(crate) fn digests(
+        &self,
+        part: &Part,
+        go_on: impl Fn() -> bool,
+    ) -> io::Result<Option<Digests>> {
         let (mut crc64, mut md5) = (crc64::Digest::new(), Md5::new());
-        let is_whole = self.each_piece(part, stop, |piece| {
+        let is_whole = self.each_piece(part, go_on, |piece| {
             crc64.update(piece);
             md5.update(piece);
         })?;
@@ -131,17 +135,17 @@ impl Source {
         }))
     }
 
-    /// Hands out a part's bytes; `false` when the file is shorter, or `stop` was set.
+    /// Hands out a part's bytes; `false` when the file is shorter, or when it is not to go on.
     fn each_piece(
         &self,
         part: &Part,
-        stop: &Stop,
+        go_on: impl Fn() -> bool,
         mut take: impl FnMut(&[u8]),
     ) -> io::Result<bool> {
         let mut buffer = vec![0; PROOF_BUFFER];
         let (mut offset, end) = (part.offset, part.offset + part.len);
         while offset < end {
-            if stop.is_set() {
+            if !go_on() {
                 return Ok(false);
             }
             let room = PROOF_BUFFER.min(usize::try_from(end - offset).unwrap_or(PROOF_BUFFER));
@@ -247,10 +251,11 @@ fn positional_read(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<us
 pub(crate) struct PartReader<'a> {
     source: &'a Source,
     progress: &'a Progress,
-    stop: &'a Stop,
+    valve: Valve<'a>,
     part: Part,
     offset: u64,
     left: u64,
+    sent: u64,
     digest: crc64::Digest,
     /// What the digest must come to, when the bytes were read before.
     expected: Option<u64>,
@@ -270,15 +275,16 @@ impl<'a> PartReader<'a> {
         source: &'a Source,
         part: &Part,
         progress: &'a Progress,
-        stop: &'a Stop,
+        valve: Valve<'a>,
     ) -> PartReader<'a> {
         PartReader {
             source,
             progress,
-            stop,
+            valve,
             part: *part,
             offset: part.offset,
             left: part.len,
+            sent: 0,
             digest: crc64::Digest::new(),
             expected: None,
             failure: None,
@@ -289,6 +295,11 @@ impl<'a> PartReader<'a> {
     pub(crate) fn expecting(mut self, crc64: Option<u64>) -> PartReader<'a> {
         self.expected = crc64;
         self
+    }
+
+    /// Bytes handed to the network.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// The checksum of what was read, or why not all of it could be.
@@ -314,7 +325,7 @@ impl<'a> PartReader<'a> {
         match is_one_version {
             Ok(true) => Ok(()),
             // Not the file's fault: what was not read to the end proves nothing.
-            _ if self.stop.is_set() => Err(io::Error::other("stopped")),
+            _ if self.valve.is_stopped() => Err(io::Error::other("stopped")),
             Ok(false) => Err(self.fail(ReadFailure::Changed)),
             Err(error) => Err(self.fail(ReadFailure::Io(error))),
         }
@@ -326,7 +337,8 @@ impl<'a> PartReader<'a> {
             Change::None => Ok(true),
             Change::Changed => Ok(false),
             Change::Suspicious => {
-                let prove = |now: &Source| Ok(now.crc64(&self.part, self.stop)? == Some(read));
+                let go_on = || !self.valve.is_stopped();
+                let prove = |now: &Source| Ok(now.crc64(&self.part, go_on)? == Some(read));
                 self.source.is_proved(prove, |error| error)
             }
         }
@@ -346,6 +358,7 @@ impl Read for PartReader<'_> {
         if room == 0 {
             return Ok(0);
         }
+        let room = self.valve.pass(room)?;
         match self.source.read_at(&mut buffer[..room], self.offset) {
             Ok(0) => Err(self.fail(ReadFailure::Changed)),
             Ok(n) => {
@@ -355,6 +368,7 @@ impl Read for PartReader<'_> {
                 if self.left == 0 {
                     self.check_version()?;
                 }
+                self.sent += n as u64;
                 self.progress.add_sent(n as u64);
                 Ok(n)
             }
@@ -367,6 +381,9 @@ impl Read for PartReader<'_> {
 mod tests {
     use super::*;
     use crate::part::PartNumber;
+    use crate::stop::Stop;
+    use crate::upload::Control;
+    use std::time::Duration;
 
     fn source(bytes: &[u8]) -> (tempfile::TempDir, Source) {
         let dir = tempfile::tempdir().expect("a temp folder");
@@ -385,6 +402,21 @@ mod tests {
         }
     }
 
+    /// Nobody restrains it.
+    fn free() -> (Control, Stop) {
+        (Control::new(), Stop::default())
+    }
+
+    fn reader<'a>(
+        source: &'a Source,
+        part: &Part,
+        progress: &'a Progress,
+        (control, stop): &'a (Control, Stop),
+    ) -> PartReader<'a> {
+        let valve = Valve::new(control, stop, Duration::from_secs(2));
+        PartReader::new(source, part, progress, valve)
+    }
+
     #[test]
     fn a_part_reads_its_own_bytes_and_their_checksum() {
         let (_dir, source) = source(b"abc123456789xyz");
@@ -396,14 +428,14 @@ mod tests {
             (slice(0, 12), part(3, 9)),
         ] {
             let source = source.reopened().expect("there").cut_to(slice);
-            let (progress, stop) = (Progress::default(), Stop::default());
-            let mut reader = PartReader::new(&source, &part, &progress, &stop);
+            let (progress, free) = (Progress::default(), free());
+            let mut reader = reader(&source, &part, &progress, &free);
             let mut bytes = vec![];
             reader.read_to_end(&mut bytes).expect("read");
             assert_eq!(bytes, b"123456789");
             let crc = reader.finish().expect("whole");
             assert_eq!(crc, 0x995D_C9BB_DF19_39FA);
-            assert_eq!(source.crc64(&part, &stop).expect("read"), Some(crc));
+            assert_eq!(source.crc64(&part, || true).expect("read"), Some(crc));
             assert_eq!(progress.snapshot().bytes_sent, 9);
         }
     }
@@ -421,26 +453,28 @@ mod tests {
     #[test]
     fn a_file_that_ends_early_is_noticed() {
         let (_dir, source) = source(b"abc");
-        let (progress, stop) = (Progress::default(), Stop::default());
-        let mut reader = PartReader::new(&source, &part(1, 9), &progress, &stop);
+        let (progress, free) = (Progress::default(), free());
+        let mut reader = reader(&source, &part(1, 9), &progress, &free);
         assert!(reader.read_to_end(&mut vec![]).is_err());
         assert!(matches!(reader.finish(), Err(ReadFailure::Changed)));
-        assert_eq!(source.crc64(&part(1, 9), &stop).expect("read"), None);
+        assert_eq!(source.crc64(&part(1, 9), || true).expect("read"), None);
     }
 
     /// Reads all but the last byte, lets something be done to the file, and tries to read the last.
     fn read_across(source: &Source, act: impl FnOnce()) -> Result<u64, ReadFailure> {
-        let (progress, stop) = (Progress::default(), Stop::default());
+        let (progress, free) = (Progress::default(), free());
         let len = usize::try_from(source.len()).expect("short");
         let whole = part(0, source.len());
-        let mut reader = PartReader::new(source, &whole, &progress, &stop);
+        let mut reader = reader(source, &whole, &progress, &free);
         let mut before = vec![0; len - 1];
         reader.read_exact(&mut before).expect("unchanged so far");
         act();
         let last = reader.read(&mut [0; 8]);
+        let reader_sent = reader.sent();
         let read = reader.finish();
         assert_eq!(last.is_ok(), read.is_ok());
         let sent = len - usize::from(last.is_err());
+        assert_eq!(reader_sent, sent as u64);
         assert_eq!(progress.snapshot().bytes_sent, sent as u64);
         read
     }
@@ -490,11 +524,11 @@ mod tests {
     #[test]
     fn a_proof_that_was_stopped_is_no_change_of_the_file() {
         let (_dir, source) = source(b"123456789");
-        let (progress, stop) = (Progress::default(), Stop::default());
-        let mut reader = PartReader::new(&source, &part(0, 9), &progress, &stop);
+        let (progress, free) = (Progress::default(), free());
+        let mut reader = reader(&source, &part(0, 9), &progress, &free);
         reader.read_exact(&mut [0; 8]).expect("unchanged so far");
         replace(&source, b"123456789");
-        stop.set();
+        free.1.set();
         assert!(reader.read(&mut [0; 8]).is_err());
         assert!(reader.finish().is_ok(), "the file is not to blame");
     }
@@ -538,26 +572,25 @@ mod tests {
     #[test]
     fn a_part_is_read_for_both_checksums_until_it_is_told_to_stop() {
         let (_dir, source) = source(b"abc0123456789xyz");
-        let digests = |part, stop: &Stop| source.digests(&part, stop).expect("read");
-        let digests_of = digests(part(3, 10), &Stop::default()).expect("whole");
+        let digests = |part, go_on| source.digests(&part, || go_on).expect("read");
+        let digests_of = digests(part(3, 10), true).expect("whole");
         let encoded = crate::protocol::content_md5(digests_of.md5);
         assert_eq!(encoded, "eB5eJF1ptWaXm4bijSPyxw==");
-        let crc64 = source.crc64(&part(3, 10), &Stop::default()).expect("read");
+        let crc64 = source.crc64(&part(3, 10), || true).expect("read");
         assert_eq!(crc64, Some(digests_of.crc64));
-        assert_eq!(digests(part(3, 14), &Stop::default()), None, "shorter");
-        let stop = Stop::default();
-        stop.set();
-        assert_eq!(digests(part(3, 10), &stop), None, "stopped");
+        assert_eq!(digests(part(3, 14), true), None, "shorter");
+        assert_eq!(digests(part(3, 10), false), None, "stopped");
     }
 
     #[test]
     fn the_last_bytes_of_a_part_are_withheld_when_they_are_not_those_that_were_read_before() {
         let (_dir, source) = source(b"123456789");
         let whole = part(0, 9);
-        let before = source.crc64(&whole, &Stop::default()).expect("read");
-        let (progress, stop) = (Progress::default(), Stop::default());
+        let before = source.crc64(&whole, || true).expect("read");
+        let (progress, free) = (Progress::default(), free());
         let read = |expected| {
-            let mut reader = PartReader::new(&source, &whole, &progress, &stop).expecting(expected);
+            let reader = reader(&source, &whole, &progress, &free);
+            let mut reader = reader.expecting(expected);
             let mut bytes = vec![];
             let read = reader.read_to_end(&mut bytes).is_ok();
             (read, bytes.len(), reader.finish().is_ok())
