@@ -70,6 +70,19 @@ fn a_connect_under_way_does_not_hold_a_cancel_up() {
 }
 
 #[test]
+fn nor_does_it_a_deadline() {
+    let full = Full::new();
+    let mut scene = Scene::with_parts(3);
+    let client = client_at(format!("http://{}", full.address()));
+    scene.bucket = bucket(client.connect_timeout(Duration::from_secs(60)));
+    let started = Instant::now();
+    let upload = scene.upload().deadline(Duration::from_millis(300));
+    let error = upload.run().expect_err("nobody answers");
+    assert_eq!(error.kind(), ErrorKind::DeadlineExceeded, "{error}");
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
 fn a_connect_that_takes_too_long_is_an_error_that_says_so() {
     let full = Full::new();
     let mut scene = Scene::with_parts(3);

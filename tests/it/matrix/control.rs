@@ -2,7 +2,10 @@
 
 mod abandon;
 mod cancel;
+mod deadline;
 mod panics;
+mod pause;
+mod rate;
 
 use crate::support::process::{Halt, Moment, WATCHDOG};
 use crate::support::{
@@ -186,4 +189,33 @@ fn expect_continued(scene: &Scene, error: &Error, upload: UploadFile<'_>) {
     let uploaded = upload.run().expect("it goes on");
     assert!(uploaded.bytes_sent <= uploaded.size - there);
     scene.expect_done(&uploaded);
+}
+
+#[test]
+fn a_bad_limit_or_time_is_refused_before_any_request_with_what_would_be_good() {
+    type Set = for<'a> fn(UploadFile<'a>) -> UploadFile<'a>;
+    let cases: [(Set, &str); 5] = [
+        (|u| u.rate_limit(0), "1024 bytes a second or more, not 0"),
+        (
+            |u| u.rate_limit(1023),
+            "1024 bytes a second or more, not 1023",
+        ),
+        (|u| u.deadline(Duration::ZERO), "a deadline of zero"),
+        (
+            |u| u.progress_every(Duration::ZERO),
+            "every 10 ms or less often",
+        ),
+        (
+            |u| u.progress_every(Duration::from_micros(9_999)),
+            "every 10 ms or less often",
+        ),
+    ];
+    let scene = Scene::with_parts(3);
+    for (set, part_of_reason) in cases {
+        let error = set(scene.upload()).run().expect_err(part_of_reason);
+        assert_eq!(error.kind(), ErrorKind::Options, "{error}");
+        assert!(error.to_string().contains(part_of_reason), "{error}");
+    }
+    assert_eq!(scene.server.requests().len(), 0);
+    assert!(!scene.checkpoint().exists());
 }

@@ -1,7 +1,7 @@
 //! Row 14: a full run with faults, and everything that it logs, prints, formats and writes.
 
 use crate::support::logs::heard_during;
-use crate::support::{self, PART, Scene, bucket, client};
+use crate::support::{self, Notes, PART, Scene, bucket, client};
 use oss_upload::local_server::{ACCESS_KEY_ID, Fault, LocalServer, Operation};
 use oss_upload::{Credentials, SignatureVersion};
 use std::fs;
@@ -57,7 +57,10 @@ fn run_with_faults(version: SignatureVersion) -> (Said, Vec<String>) {
     said.add((&scene.bucket, &credentials));
     for (fault, operation) in faults() {
         scene.once(fault, operation);
+        let events = Notes::new();
+        let told = events.clone();
         let upload = scene.upload().routines(2);
+        let upload = upload.on_event(move |event| told.add(format!("{event:?}")));
         said.add(&upload);
         match upload.run() {
             Ok(uploaded) => said.add(&uploaded),
@@ -66,6 +69,7 @@ fn run_with_faults(version: SignatureVersion) -> (Said, Vec<String>) {
                 said.0.push(error.to_string());
             }
         }
+        said.0.extend(events.take());
         scene.server.clear_faults();
         if let Ok(state) = fs::read(scene.checkpoint()) {
             said.0.push(String::from_utf8_lossy(&state).into_owned());

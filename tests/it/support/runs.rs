@@ -49,7 +49,11 @@ impl Scene {
 
 /// Runs an upload; one that hangs is cancelled, and the test fails instead of hanging too.
 pub(crate) fn watched(upload: UploadFile<'_>) -> Result<Uploaded, Error> {
-    let control = Control::new();
+    watched_by(&Control::new(), upload)
+}
+
+/// The same for one that is given a control.
+pub(crate) fn watched_by(control: &Control, upload: UploadFile<'_>) -> Result<Uploaded, Error> {
     let (done, awaited) = mpsc::channel::<()>();
     thread::scope(|scope| {
         let cancel = control.clone();
@@ -58,7 +62,7 @@ pub(crate) fn watched(upload: UploadFile<'_>) -> Result<Uploaded, Error> {
                 cancel.cancel();
             }
         });
-        let ran = upload.control(&control).run();
+        let ran = upload.control(control).run();
         drop(done);
         ran
     })
