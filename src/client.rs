@@ -9,7 +9,7 @@ use crate::retry::{Failure, RetryPolicy};
 use crate::sign::signer::Signer;
 use crate::sign::{Signable, SignatureVersion};
 use crate::stop::Stop;
-use crate::transport::{Timeouts, Transport};
+use crate::transport::{IpFamily, Proxy, Settings, Timeouts, Tls, Transport};
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
@@ -57,6 +57,10 @@ impl Client {
             },
             retry: RetryPolicy::default(),
             user_agent: None,
+            host_header: None,
+            ip_family: IpFamily::Any,
+            proxy: Proxy::from_env(),
+            tls: Tls::new(),
         }
     }
 
@@ -132,6 +136,10 @@ pub struct ClientBuilder {
     timeouts: Timeouts,
     retry: RetryPolicy,
     user_agent: Option<String>,
+    host_header: Option<String>,
+    ip_family: IpFamily,
+    proxy: Proxy,
+    tls: Tls,
 }
 
 impl ClientBuilder {
@@ -207,12 +215,44 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets which proxy leads to the endpoint. Default: [`Proxy::from_env`].
+    pub fn proxy(mut self, proxy: Proxy) -> ClientBuilder {
+        self.proxy = proxy;
+        self
+    }
+
+    /// Sets whom to trust as an `https` endpoint, and how to prove who one is. Default: [`Tls::new`].
+    pub fn tls(mut self, tls: Tls) -> ClientBuilder {
+        self.tls = tls;
+        self
+    }
+
+    /// Sets which addresses are connected to. Default: [`IpFamily::Any`].
+    ///
+    /// An endpoint without such an address is an error that says so.
+    pub fn ip_family(mut self, family: IpFamily) -> ClientBuilder {
+        self.ip_family = family;
+        self
+    }
+
+    /// Sets what requests say in `Host`, `HOST[:PORT]`, in place of the endpoint's host: for private links and reverse
+    /// proxies that are reached under another name than they are to act for.
+    ///
+    /// It is said as it is, so that the bucket's name belongs into it where OSS expects it there:
+    /// `examplebucket.oss-cn-hangzhou.aliyuncs.com`, with [`Addressing::Cname`] and the private link as endpoint. The
+    /// connection, TLS included, is with the endpoint; signatures do not depend on it.
+    pub fn host_header(mut self, host: impl Into<String>) -> ClientBuilder {
+        self.host_header = Some(host.into());
+        self
+    }
+
     /// Checks the settings. Nothing is sent.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Options`](crate::ErrorKind::Options): the endpoint or the region is none, version 4 does not know the region,
-    /// or the provider of credentials has a setting that cannot be.
+    /// [`ErrorKind::Options`](crate::ErrorKind::Options): the endpoint, the region, the proxy or what is to be said in `Host` is
+    /// none, certificates or keys cannot be used, version 4 does not know the region, or the provider of credentials has a
+    /// setting that cannot be.
     pub fn build(mut self) -> Result<Client, Error> {
         if let Some(network) = self.network {
             self.endpoint = self.endpoint_in(network)?;
@@ -232,15 +272,43 @@ impl ClientBuilder {
         }
         let provider = self.provider.check();
         provider.map_err(|why| refuse(why.to_string()))?;
+        let transport = self.transport(&endpoint, user_agent).map_err(refuse)?;
         Ok(Client(Arc::new(Inner {
             signer: Signer::new(self.version, region, endpoint.product()),
             provider: self.provider,
             credentials_timeout: self.credentials_timeout,
-            transport: Transport::new(self.timeouts, &user_agent, endpoint.is_loopback()),
+            transport,
             endpoint,
             retry: self.retry,
             clock: Clock::default(),
         })))
+    }
+
+    fn transport(&self, endpoint: &Endpoint, user_agent: String) -> Result<Transport, String> {
+        let via = self
+            .proxy
+            .route(endpoint.is_https(), endpoint.is_loopback())?;
+        let is_direct = via
+            .as_ref()
+            .is_none_or(|via| !via.leads_to(endpoint.host()));
+        let family = self.ip_family;
+        if is_direct && endpoint.ip().is_some_and(|ip| !family.has(ip)) {
+            return Err(format!(
+                "the endpoint is an address of the other family than {family:?}"
+            ));
+        }
+        if let Some(host) = &self.host_header {
+            let checked = endpoint::check_authority(host);
+            checked.map_err(|why| format!("what is to be said in `Host`: {why}"))?;
+        }
+        Transport::new(Settings {
+            timeouts: self.timeouts,
+            user_agent,
+            host_header: self.host_header.clone(),
+            ip_family: family,
+            via,
+            tls: self.tls.clone(),
+        })
     }
 
     fn endpoint_in(&self, network: Network) -> Result<String, Error> {
@@ -478,6 +546,16 @@ mod tests {
         assert!(given.contains("\"cn-hangzhou\""), "{given}");
         let stripped = signing_region(client("127.0.0.1:9000").region("oss-cn-hangzhou"));
         assert!(stripped.contains("\"cn-hangzhou\""), "{stripped}");
+        // Their names tell none, or one that may be called otherwise.
+        for endpoint in [
+            "files.example.com",
+            "oss-accelerate-overseas.aliyuncs.com",
+            "oss-cn-hzjbp-a-internal.aliyuncs.com",
+        ] {
+            let builder = client(endpoint).addressing(Addressing::Cname);
+            let given = signing_region(builder.region("cn-hangzhou-finance"));
+            assert!(given.contains("\"cn-hangzhou-finance\""), "{given}");
+        }
     }
 
     #[test]

@@ -46,12 +46,9 @@ impl Endpoint {
                 &authority[bad..]
             ));
         }
-        let (host, port) = split_port(&authority)?;
-        check_port(port)?;
+        check_authority(&authority)?;
+        let (host, _) = split_port(&authority)?;
         let local = is_ip(host) || host == "localhost";
-        if !is_ip(host) {
-            check_host(host)?;
-        }
         let addressing = asked.unwrap_or(match local {
             true => Addressing::Path,
             false => Addressing::VirtualHosted,
@@ -72,11 +69,23 @@ impl Endpoint {
         })
     }
 
-    /// Whether it is on this machine, where no proxy leads.
+    /// Whether it is on this machine, where no proxy of the environment leads.
     pub(crate) fn is_loopback(&self) -> bool {
-        let host = split_port(&self.authority).map_or("", |(host, _)| host);
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        is_loopback(self.host())
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// Without a port.
+    pub(crate) fn host(&self) -> &str {
+        split_port(&self.authority).map_or("", |(host, _)| host)
+    }
+
+    /// The address that is written in place of a name.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        without_brackets(self.host()).parse().ok()
     }
 
     /// The region that the host's name tells, without the prefix `oss-`.
@@ -120,6 +129,28 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// Whether it is a host and perhaps a port; the error says what is wrong with it.
+pub(crate) fn check_authority(text: &str) -> Result<(), String> {
+    let (host, port) = split_port(text)?;
+    check_port(port)?;
+    match is_ip(host) {
+        true => Ok(()),
+        false => check_host(host),
+    }
+}
+
+/// Whether a host is this machine, by its name or address.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let ip = without_brackets(host).parse::<IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+/// An IPv6 address stands in brackets where a port may follow.
+pub(crate) fn without_brackets(host: &str) -> &str {
+    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+    bare.unwrap_or(host)
+}
+
 fn split_port(authority: &str) -> Result<(&str, Option<&str>), String> {
     if authority.starts_with('[') {
         let end = authority.find(']').ok_or("`[` without `]`")?;
@@ -156,7 +187,7 @@ fn is_ip(host: &str) -> bool {
     }
 }
 
-fn check_host(host: &str) -> Result<(), String> {
+pub(crate) fn check_host(host: &str) -> Result<(), String> {
     if host.is_empty() {
         return Err("it names no host".to_owned());
     }
@@ -320,6 +351,15 @@ mod tests {
             ),
             ("b.oss-us-west-1.aliyuncs.com", Some("us-west-1")),
             ("cn-beijing.oss.aliyuncs.com", Some("cn-beijing")),
+            ("b.cn-beijing.oss.aliyuncs.com", Some("cn-beijing")),
+            // The clouds of finance.
+            ("oss-cn-hzfinance.aliyuncs.com", Some("cn-hzfinance")),
+            ("oss-cn-hzjbp-a-internal.aliyuncs.com", Some("cn-hzjbp-a")),
+            (
+                "oss-cn-shenzhen-finance-1-pub.aliyuncs.com",
+                Some("cn-shenzhen-finance-1-pub"),
+            ),
+            ("oss-accelerate.aliyuncs.com.example.com", None),
             ("oss-accelerate.aliyuncs.com", None),
             ("oss-accelerate-overseas.aliyuncs.com", None),
             ("files.example.com", None),

@@ -92,6 +92,9 @@
 //! `local-server`: an OSS server inside this process, strict and with faults on demand, for tests of programs that embed
 //! this library.
 //!
+//! `platform-verifier`: `Trust::Platform`, certificates judged by the operating system. Nothing changes until it is asked
+//! for.
+//!
 //! # Minimum supported Rust version
 //!
 //! 1.89; it rises only when a dependency or a need of this crate asks for it, with a minor version.
@@ -130,6 +133,7 @@ pub use error::{Error, ErrorKind};
 pub use protocol::ServiceError;
 pub use retry::RetryPolicy;
 pub use sign::SignatureVersion;
+pub use transport::{IpFamily, Proxy, Tls, Trust};
 pub use upload::{
     Abandoned, AbortedUploads, CheckpointInfo, CheckpointState, FileState, PendingUpload,
     PendingUploads, PlannedStart, RecordedProgress, RecordedUpload, StoredParts, UploadPlan,

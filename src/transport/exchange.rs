@@ -3,13 +3,14 @@
 //! ureq calls the socket on the thread that sends the request and hands it nothing of the request. A thread-local is
 //! the way round it.
 
-use super::{TransportError, TransportErrorKind};
+use super::tls::failure;
+use super::{TransportError, TransportErrorKind, tunnel};
 use crate::stop::Stop;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 thread_local! {
     static CURRENT: RefCell<Rc<Exchange>> = RefCell::new(Exchange::idle());
@@ -26,6 +27,10 @@ pub(super) struct Exchange {
     pub(super) is_wary: bool,
     /// A connection was made for this request; else it took one from the pool.
     pub(super) connected: Cell<bool>,
+    /// Until when the connection must be there, while there is none.
+    pub(super) connect_by: Cell<Option<Instant>>,
+    /// The proxy that led nowhere.
+    pub(super) failed_at_proxy: RefCell<Option<String>>,
     /// The peer and we could not agree on TLS.
     pub(super) handshake_failed: Cell<bool>,
     /// The peer closed its side, or reset, before the body was through.
@@ -52,6 +57,8 @@ impl Exchange {
             patience,
             is_wary,
             connected: Cell::new(false),
+            connect_by: Cell::new(None),
+            failed_at_proxy: RefCell::new(None),
             handshake_failed: Cell::new(false),
             peer_is_gone: Cell::new(false),
             answered: Cell::new(false),
@@ -79,11 +86,16 @@ impl Exchange {
         &self.stop
     }
 
-    /// Fails when the upload was stopped.
+    /// Fails when the upload was stopped, or connecting takes too long.
     pub(super) fn give_way(&self) -> io::Result<()> {
-        match self.stop.is_set() {
-            true => Err(io::Error::other("stopped")),
-            false => Ok(()),
+        if self.stop.is_set() {
+            return Err(io::Error::other("stopped"));
+        }
+        match self.connect_by.get() {
+            Some(end) if end <= Instant::now() => {
+                Err(ureq::Error::Timeout(ureq::Timeout::Connect).into_io())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -102,38 +114,55 @@ impl Exchange {
 
     /// Turns ureq's error into ours.
     pub(super) fn explain(&self, error: ureq::Error) -> TransportError {
-        use TransportErrorKind::{Broken, Hopeless, Stale, Stopped, Unreached};
-        let kind = match &error {
-            _ if self.stop.is_set() => Stopped,
-            ureq::Error::Rustls(_) | ureq::Error::Tls(_) if self.handshake_failed.get() => Hopeless,
-            ureq::Error::Io(e) if is_tls(e) && self.handshake_failed.get() => Hopeless,
-            ureq::Error::Http(_) | ureq::Error::BadUri(_) | ureq::Error::InvalidProxyUrl => {
-                Hopeless
-            }
-            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => Unreached,
-            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => Unreached,
-            ureq::Error::Io(e) if is_unreached(e) => Unreached,
-            ureq::Error::Io(e) if is_closed(e) && !self.connected.get() && !self.answered.get() => {
-                Stale
-            }
-            _ => Broken,
-        };
-        let what = match error {
-            ureq::Error::Io(e) => e.to_string(),
-            ureq::Error::HostNotFound => "the host's name cannot be resolved".to_owned(),
-            ureq::Error::Timeout(ureq::Timeout::Connect) => "connecting took too long".to_owned(),
-            ureq::Error::Timeout(ureq::Timeout::Resolve) => {
-                "resolving the host's name took too long".to_owned()
-            }
-            other => other.to_string(),
+        let (mut kind, what) = self.read(error);
+        if self.stop.is_set() {
+            kind = TransportErrorKind::Stopped;
+        }
+        let what = match &*self.failed_at_proxy.borrow() {
+            Some(proxy) => format!("the proxy {proxy}: {what}"),
+            None => what,
         };
         TransportError { kind, what }
     }
-}
 
-/// A handshake's failure arrives wrapped in an I/O error.
-fn is_tls(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::InvalidData
+    fn read(&self, error: ureq::Error) -> (TransportErrorKind, String) {
+        use TransportErrorKind::{Broken, Hopeless, Unreached};
+        use ureq::Timeout::{Connect, Resolve};
+        match error {
+            ureq::Error::Io(error) => self.read_io(&error),
+            ureq::Error::ConnectProxyFailed(words) => tunnel::refusal(&words),
+            ureq::Error::HostNotFound => {
+                let what = "the host's name cannot be resolved";
+                (Unreached, what.to_owned())
+            }
+            ureq::Error::Timeout(Connect) => (Unreached, "connecting took too long".to_owned()),
+            ureq::Error::Timeout(Resolve) => {
+                let what = "resolving the host's name took too long";
+                (Unreached, what.to_owned())
+            }
+            ureq::Error::ConnectionFailed => (Unreached, error.to_string()),
+            ureq::Error::Http(_)
+            | ureq::Error::BadUri(_)
+            | ureq::Error::InvalidProxyUrl
+            | ureq::Error::Tls(_) => (Hopeless, error.to_string()),
+            other => (Broken, other.to_string()),
+        }
+    }
+
+    fn read_io(&self, error: &io::Error) -> (TransportErrorKind, String) {
+        use TransportErrorKind::{Broken, Hopeless, Stale, Unreached};
+        let in_handshake = self.handshake_failed.get();
+        if let Some(what) = failure::of(error).and_then(|e| failure::hopeless(e, in_handshake)) {
+            return (Hopeless, what);
+        }
+        let was_kept = !self.connected.get() && !self.answered.get();
+        let kind = match () {
+            () if is_unreached(error) => Unreached,
+            () if is_closed(error) && was_kept => Stale,
+            () => Broken,
+        };
+        (kind, error.to_string())
+    }
 }
 
 fn is_unreached(error: &io::Error) -> bool {

@@ -1,13 +1,19 @@
 //! One small request beside the uploads, for whoever issues credentials: bounded in time and size, never redirected.
 //!
 //! It has a connection of its own and ureq's own socket, which keeps to one deadline from the look-up of the name to the
-//! last byte of the answer.
+//! last byte of the answer. Whom it trusts are Mozilla's roots.
 
+use super::proxy::{Proxy, Via};
+use super::tls::{Tls, failure, secured};
+use super::tunnel::Tunnel;
+use crate::endpoint;
 use std::fmt;
 use std::io::{self, Read};
 use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{HeaderValue, Method, Uri};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, TcpConnector};
 
 /// Far more than credentials need.
 const MAX_ANSWER: u64 = 64 << 10;
@@ -93,7 +99,7 @@ impl Fetch<'_> {
             value.set_sensitive(true);
             builder = builder.header(*name, value);
         }
-        let agent = self.agent();
+        let agent = self.agent()?;
         let answer = match method {
             Method::GET => agent.run(builder.body(())?)?,
             _ => agent.run(builder.body(self.body.as_bytes())?)?,
@@ -101,13 +107,16 @@ impl Fetch<'_> {
         read(answer)
     }
 
-    fn agent(&self) -> Agent {
-        let proxy = match self.route {
-            Route::Environment if self.url.starts_with("https:") => ureq::Proxy::try_from_env(),
+    fn agent(&self) -> Result<Agent, ureq::Error> {
+        let tls = Tls::new().config().map_err(io::Error::other)?;
+        let via = match self.route {
+            Route::Environment if self.url.starts_with("https:") => self.via()?,
             _ => None,
         };
+        let tunnel = Tunnel::to(via.as_ref().map(|via| &via.shown));
+        let connector = ().chain(tunnel).chain(TcpConnector::default()).chain(secured::Secure(tls));
         let config = Agent::config_builder()
-            .proxy(proxy)
+            .proxy(via.map(|via| via.proxy))
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -117,7 +126,18 @@ impl Fetch<'_> {
             .timeout_resolve(Some(self.connect))
             .timeout_connect(Some(self.connect))
             .timeout_global(Some(self.total));
-        Agent::new_with_config(config.build())
+        let resolver = DefaultResolver::default();
+        Ok(Agent::with_parts(config.build(), connector, resolver))
+    }
+
+    /// The environment's proxy, where it leads to this host.
+    fn via(&self) -> Result<Option<Via>, ureq::Error> {
+        let url: Uri = self.url.parse().map_err(ureq::http::Error::from)?;
+        let host = url.host().unwrap_or_default();
+        let via = Proxy::from_env().route(true, endpoint::is_loopback(host));
+        Ok(via
+            .map_err(io::Error::other)?
+            .filter(|via| via.leads_to(host)))
     }
 }
 
@@ -162,7 +182,9 @@ fn explain(error: ureq::Error) -> FetchError {
                 NetworkDown,
                 NetworkUnreachable,
             ];
-            (unreached.contains(&kind), error.to_string())
+            let tls = failure::of(&error).and_then(|why| failure::hopeless(why, true));
+            let what = tls.unwrap_or_else(|| error.to_string());
+            (unreached.contains(&kind), what)
         }
         other => (false, other.to_string()),
     };
@@ -242,6 +264,27 @@ mod tests {
             assert!(asked.starts_with("GET /path?q=1 HTTP/1.1\r\n"), "{asked}");
             assert!(asked.contains("x-header: its-value\r\n"), "{asked}");
         }
+    }
+
+    #[test]
+    fn https_is_spoken_and_nothing_sent_before_the_server_has_proved_who_it_is() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("https://{}/", listener.local_addr().expect("bound"));
+        let serving = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("accepted");
+            let mut greeting = [0; 3];
+            stream.read_exact(&mut greeting).expect("read");
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            greeting
+        });
+        let asked = Fetch {
+            route: Route::Direct,
+            ..get(&url)
+        };
+        let error = asked.send().expect_err("no TLS").to_string();
+        assert!(error.contains("does not speak TLS"), "{error}");
+        // The record of a handshake.
+        assert_eq!(serving.join().expect("served")[..2], [22, 3]);
     }
 
     #[test]

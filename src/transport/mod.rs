@@ -5,9 +5,17 @@
 
 mod exchange;
 pub(crate) mod fetch;
+mod proxy;
 mod resolver;
 mod socket;
+mod tls;
+mod tunnel;
 mod unsent;
+
+pub use proxy::Proxy;
+pub(crate) use proxy::Via;
+pub use resolver::IpFamily;
+pub use tls::{Tls, Trust};
 
 use crate::protocol::{Answer, Body, Operation, Request};
 use crate::stop::Stop;
@@ -18,8 +26,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use ureq::http::{HeaderName, HeaderValue};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
+use ureq::http::{HeaderName, HeaderValue, Uri};
+use ureq::unversioned::transport::Connector;
 use ureq::{Agent, SendBody};
 
 /// A full page of ListParts has about 300 KiB, more when the key is long; nothing else comes near.
@@ -55,9 +63,24 @@ pub(crate) struct Timeouts {
     pub(crate) stall: Duration,
 }
 
+/// What a client says about its connections.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) timeouts: Timeouts,
+    pub(crate) user_agent: String,
+    /// What is said in `Host` in place of the URL's.
+    pub(crate) host_header: Option<String>,
+    pub(crate) ip_family: IpFamily,
+    pub(crate) via: Option<Via>,
+    pub(crate) tls: Tls,
+}
+
 #[derive(Debug)]
 pub(crate) struct Transport {
-    agent: Agent,
+    direct: Agent,
+    /// The agent that goes through the proxy, and what it is for.
+    proxied: Option<(Via, Agent)>,
+    host_header: Option<HeaderValue>,
     stall: Duration,
     since: Instant,
     /// When a kept connection was last found closed, in milliseconds from then: the others may be closed too.
@@ -65,35 +88,36 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// Proxies come from the environment (`HTTPS_PROXY`, `NO_PROXY` …), as everywhere; `direct` asks for none.
-    pub(crate) fn new(timeouts: Timeouts, user_agent: &str, direct: bool) -> Transport {
-        let [connect, stall] = [timeouts.connect, timeouts.stall].map(|t| t.min(LONGEST));
-        let proxy = ureq::Proxy::try_from_env().filter(|_| !direct);
-        let config = Agent::config_builder()
-            .proxy(proxy)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(user_agent)
-            .accept("")
-            .accept_encoding("")
-            .timeout_connect(Some(connect))
-            .timeout_resolve(Some(connect))
-            .output_buffer_size(OUTPUT_BUFFER)
-            .input_buffer_size(INPUT_BUFFER)
-            .max_idle_connections(MAX_IDLE)
-            .max_idle_connections_per_host(MAX_IDLE)
-            .max_idle_age(MAX_IDLE_AGE)
-            .build();
-        let connector =
-            ().chain(ConnectProxyConnector::default())
-                .chain(socket::SocketConnector)
-                .chain(socket::Handshake::default());
-        Transport {
-            agent: Agent::with_parts(config, connector, resolver::KeepingResolver::default()),
-            stall,
+    /// The error says which setting cannot be.
+    pub(crate) fn new(settings: Settings) -> Result<Transport, String> {
+        let tls = settings.tls.config()?;
+        let agent = |via: Option<&Via>| {
+            let tunnel = tunnel::Tunnel::to(via.map(|via| &via.shown));
+            let connector =
+                ().chain(tunnel)
+                    .chain(socket::SocketConnector)
+                    .chain(tls::secured::Secure(Arc::clone(&tls)));
+            let resolver = resolver::KeepingResolver::default();
+            Agent::with_parts(config(&settings, via), tunnel::Bounded(connector), resolver)
+        };
+        let direct = agent(None);
+        let proxied = settings.via.as_ref().map(|via| agent(Some(via)));
+        let host_header = settings.host_header.as_deref().map(header_value);
+        Ok(Transport {
+            direct,
+            proxied: settings.via.zip(proxied),
+            host_header: host_header.transpose().map_err(|why| why.to_string())?,
+            stall: settings.timeouts.stall.min(LONGEST),
             since: Instant::now(),
             found_stale: AtomicU64::new(NEVER),
+        })
+    }
+
+    /// The one for a URL.
+    fn agent(&self, url: &Uri) -> &Agent {
+        match (&self.proxied, url.host()) {
+            (Some((via, agent)), Some(host)) if via.leads_to(host) => agent,
+            _ => &self.direct,
         }
     }
 
@@ -155,6 +179,8 @@ impl Transport {
         request: &mut Request<'_>,
         signed: &[(&str, String)],
     ) -> Result<Answer, ureq::Error> {
+        let url: Uri = url.parse().map_err(ureq::http::Error::from)?;
+        let agent = self.agent(&url);
         let mut builder = ureq::http::Request::builder()
             .method(request.operation.method())
             .uri(url);
@@ -168,10 +194,13 @@ impl Transport {
             if let Some(len) = body_len(&request.body) {
                 headers.insert("content-length", HeaderValue::from(len));
             }
+            if let Some(host) = &self.host_header {
+                headers.insert("host", host.clone());
+            }
         }
         let (source, left): (&mut dyn Read, u64) = match &mut request.body {
             Body::Empty => {
-                return read_answer(self.agent.run(builder.body(())?)?, request.operation);
+                return read_answer(agent.run(builder.body(())?)?, request.operation);
             }
             Body::Bytes(bytes) => {
                 let len = bytes.len() as u64;
@@ -185,9 +214,30 @@ impl Transport {
             exchange: exchange::current(),
         };
         let body = SendBody::from_reader(&mut paced);
-        let response = self.agent.run(builder.body(body)?)?;
+        let response = agent.run(builder.body(body)?)?;
         read_answer(response, request.operation)
     }
+}
+
+fn config(settings: &Settings, via: Option<&Via>) -> ureq::config::Config {
+    let connect = Some(settings.timeouts.connect.min(LONGEST));
+    Agent::config_builder()
+        .proxy(via.map(|via| via.proxy.clone()))
+        .ip_family(settings.ip_family.as_config())
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(&settings.user_agent)
+        .accept("")
+        .accept_encoding("")
+        .timeout_connect(connect)
+        .timeout_resolve(connect)
+        .output_buffer_size(OUTPUT_BUFFER)
+        .input_buffer_size(INPUT_BUFFER)
+        .max_idle_connections(MAX_IDLE)
+        .max_idle_connections_per_host(MAX_IDLE)
+        .max_idle_age(MAX_IDLE_AGE)
+        .build()
 }
 
 fn body_len(body: &Body<'_>) -> Option<u64> {
@@ -274,7 +324,7 @@ pub(crate) enum TransportErrorKind {
     Stale,
     /// The connection broke, stalled, or carried something that is not HTTP.
     Broken,
-    /// Repeating cannot help: a certificate that is not trusted, a header that cannot be sent.
+    /// Repeating cannot help: a certificate that is not trusted, a proxy that refuses, a header that cannot be sent.
     Hopeless,
     /// `stop` was set.
     Stopped,

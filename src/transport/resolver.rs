@@ -5,11 +5,13 @@
 
 use super::exchange;
 use crate::aside::{Left, aside};
+use crate::endpoint;
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use ureq::config::Config;
+use ureq::config::{self, Config};
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{NextTimeout, time};
@@ -19,6 +21,48 @@ const KEEP: Duration = Duration::from_secs(5);
 
 /// More than the buckets that one client uses at a time.
 const MAX_KEPT: usize = 64;
+
+/// Which IP addresses are connected to: the endpoint's, or the proxy's where one leads there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IpFamily {
+    /// Each that the name resolves to, in the system's order, until one connects.
+    #[default]
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+impl IpFamily {
+    pub(super) fn as_config(self) -> config::IpFamily {
+        match self {
+            IpFamily::Any => config::IpFamily::Any,
+            IpFamily::V4 => config::IpFamily::Ipv4Only,
+            IpFamily::V6 => config::IpFamily::Ipv6Only,
+        }
+    }
+
+    pub(crate) fn has(self, address: IpAddr) -> bool {
+        match self {
+            IpFamily::Any => true,
+            IpFamily::V4 => address.is_ipv4(),
+            IpFamily::V6 => address.is_ipv6(),
+        }
+    }
+}
+
+/// As an error says it; any family has some address of a name that resolves.
+fn none_of_family(host: &str, family: config::IpFamily) -> ureq::Error {
+    let family = match family {
+        config::IpFamily::Ipv4Only => "IPv4 address, and only such",
+        config::IpFamily::Ipv6Only => "IPv6 address, and only such",
+        _ => return ureq::Error::HostNotFound,
+    };
+    let what = format!("`{host}` has no {family} are to be connected to");
+    io::Error::new(io::ErrorKind::AddrNotAvailable, what).into()
+}
 
 #[derive(Debug, Default)]
 pub(super) struct KeepingResolver {
@@ -45,19 +89,20 @@ impl Resolver for KeepingResolver {
         } else {
             80
         };
-        let host = authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']');
+        let host = endpoint::without_brackets(authority.host());
+        let port = port.unwrap_or(default_port);
+        let family = config.ip_family();
         if let Ok(ip) = host.parse::<IpAddr>() {
-            let address = SocketAddr::new(ip, port.unwrap_or(default_port));
-            return Ok(self.list(&[address]));
+            let address = SocketAddr::new(ip, port);
+            return match family.keep_wanted([address].into_iter()).next() {
+                Some(address) => Ok(self.list(&[address])),
+                None => Err(none_of_family(host, family)),
+            };
         }
+        // A proxy's authority may hold its password.
+        let place = format!("{host}:{port}");
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = kept
-            .get(authority.as_str())
-            .filter(|kept| kept.since.elapsed() < KEEP)
-        {
+        if let Some(found) = kept.get(&place).filter(|kept| kept.since.elapsed() < KEEP) {
             return Ok(self.list(&found.addresses));
         }
         // Others may look up meanwhile: a slow name server is no reason to queue.
@@ -65,6 +110,8 @@ impl Resolver for KeepingResolver {
         let found = look_up(uri, config, timeout).map_err(|error| match error {
             // The system's words for it differ; what it means does not.
             ureq::Error::Io(_) => ureq::Error::HostNotFound,
+            // It resolved, but nothing was left.
+            ureq::Error::HostNotFound => none_of_family(host, family),
             other => other,
         })?;
         kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +120,7 @@ impl Resolver for KeepingResolver {
         }
         let addresses = found.iter().copied().collect();
         let since = Instant::now();
-        kept.insert(authority.as_str().to_owned(), Kept { addresses, since });
+        kept.insert(place, Kept { addresses, since });
         Ok(found)
     }
 }
@@ -105,7 +152,9 @@ fn look_up(
         Ok(found) => found,
         Err(Left::TooLong) => Err(ureq::Error::Timeout(timeout.reason)),
         Err(Left::NoThread(error)) => Err(error.into()),
-        Err(Left::Stopped | Left::Panicked) => Err(ureq::Error::HostNotFound),
+        Err(left @ (Left::Stopped | Left::Panicked)) => {
+            Err(io::Error::other(format!("{left:?}")).into())
+        }
     }
 }
 

@@ -13,8 +13,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, RustlsConnector,
-    Transport,
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
 };
 
 /// How often a blocked read or write looks around, at least.
@@ -101,26 +100,6 @@ fn connect(
         Ok(connected) => connected,
         Err(Left::NoThread(error)) => Err(error),
         Err(left) => Err(io::Error::other(format!("{left:?}"))),
-    }
-}
-
-/// TLS by rustls, which tells a handshake's failure from a later one.
-#[derive(Debug, Default)]
-pub(super) struct Handshake(RustlsConnector);
-
-impl<In: Transport> Connector<In> for Handshake {
-    type Out = <RustlsConnector as Connector<In>>::Out;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails<'_>,
-        chained: Option<In>,
-    ) -> Result<Option<Self::Out>, ureq::Error> {
-        let secured = self.0.connect(details, chained);
-        if secured.is_err() {
-            exchange::current().handshake_failed.set(true);
-        }
-        secured
     }
 }
 
