@@ -3,12 +3,13 @@
 //! A process has an environment, limits and a death of its own, which no thread has.
 
 use crate::support::{KEY, PART, Scene, bucket, client_at};
-use oss_upload::{Checkpoint, Error, UploadFile, Uploaded};
+use oss_upload::{Checkpoint, ClientBuilder, Error, UploadFile, Uploaded};
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
-const ENDPOINT: &str = "OSS_UPLOAD_TEST_ENDPOINT";
+/// Where the child uploads to: the scene's server, unless it is set anew.
+pub(crate) const ENDPOINT: &str = "OSS_UPLOAD_TEST_ENDPOINT";
 const FILE: &str = "OSS_UPLOAD_TEST_FILE";
 const CHECKPOINT: &str = "OSS_UPLOAD_TEST_CHECKPOINT";
 
@@ -22,6 +23,13 @@ pub(crate) fn upload() -> Result<Uploaded, Error> {
     upload_seen_by(|| {})
 }
 
+/// The same with other settings of the client.
+pub(crate) fn upload_with(
+    set: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Result<Uploaded, Error> {
+    with_upload_by(set, |upload| upload.run())
+}
+
 /// The same, and whenever there is progress `look_on` is called.
 pub(crate) fn upload_seen_by(mut look_on: impl FnMut() + Send) -> Result<Uploaded, Error> {
     with_upload(|upload| upload.on_progress(|_| look_on()).run())
@@ -29,9 +37,16 @@ pub(crate) fn upload_seen_by(mut look_on: impl FnMut() + Send) -> Result<Uploade
 
 /// In the child: does something with the upload.
 pub(crate) fn with_upload<T>(act: impl FnOnce(UploadFile<'_>) -> T) -> T {
+    with_upload_by(|client| client, act)
+}
+
+fn with_upload_by<T>(
+    set: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    act: impl FnOnce(UploadFile<'_>) -> T,
+) -> T {
     let text = |name: &str| env::var_os(name).expect("set by the parent");
     let endpoint = text(ENDPOINT).into_string().expect("ASCII");
-    let bucket = bucket(client_at(endpoint));
+    let bucket = bucket(set(client_at(endpoint)));
     let upload = bucket
         .upload_file(KEY, text(FILE))
         .part_size(PART)

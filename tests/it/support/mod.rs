@@ -2,9 +2,12 @@
 
 pub(crate) mod application;
 pub(crate) mod format;
+pub(crate) mod front;
 pub(crate) mod logs;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod runs;
+pub(crate) mod tls;
 pub(crate) mod web;
 
 use oss_upload::local_server::{
