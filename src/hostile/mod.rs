@@ -64,6 +64,17 @@ pub fn endpoint(text: &str) {
     let _ = names::endpoint(text);
 }
 
+/// The URL of a proxy.
+pub fn proxy(text: &str) {
+    let _ = names::proxy(text);
+}
+
+/// Hosts that go without a proxy, and a host to be said.
+pub fn hosts(text: &str) {
+    let _ = names::no_proxy(text, text);
+    let _ = names::host_header(text);
+}
+
 /// A region.
 pub fn region(text: &str) {
     let _ = names::region(text);

@@ -11,6 +11,7 @@ use crate::protocol::{
 };
 use crate::sign::signer::Signer;
 use crate::sign::{Signable, SignatureVersion, v4};
+use crate::transport::Proxy;
 use crate::upload::options::{Given, ObjectHeaders};
 use jiff::Timestamp;
 use ureq::http::{HeaderName, HeaderValue, Uri};
@@ -87,6 +88,49 @@ fn expect_where_it_says(endpoint: &Endpoint, text: &str) {
     let port = port.map(|port| port.parse::<u16>().expect("a port"));
     assert!(authority.port_u16() == port && port != Some(0), "{said}");
     assert!(endpoint.region().is_none_or(is_region));
+}
+
+/// What no error and no `Debug` may repeat.
+pub(super) const PASSWORD: &str = "pa55w0rd";
+
+/// The proxy as it is shown, when it is one. It may hold the password.
+pub(super) fn proxy(text: &str) -> Option<String> {
+    let proxy = Proxy::new(text);
+    let shown = format!("{proxy:?}");
+    assert!(!shown.contains(PASSWORD), "{shown}");
+    match proxy.route(true, false) {
+        Ok(via) => {
+            assert!(via.expect("it is given").leads_to("oss.example.com"));
+            expect_line(&shown, MAX_REASON + text.len());
+            Some(shown)
+        }
+        Err(why) => {
+            assert!(!why.contains(PASSWORD), "{why}");
+            refused(text, why)
+        }
+    }
+}
+
+/// Whether a host goes without a proxy, when they are hosts.
+pub(super) fn no_proxy(hosts: &str, host: &str) -> Option<bool> {
+    match Proxy::new("http://proxy")
+        .no_proxy([hosts])
+        .route(true, false)
+    {
+        Ok(via) => Some(!via.expect("it is given").leads_to(host)),
+        Err(why) => refused(hosts, why),
+    }
+}
+
+/// What is said in `Host`, when it can be.
+pub(super) fn host_header(text: &str) -> Option<String> {
+    let client = Client::builder("https://oss-cn-hangzhou.aliyuncs.com").anonymous();
+    if let Err(error) = client.host_header(text).build() {
+        return failed(text, &error);
+    }
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:[]".contains(&b);
+    assert!(!text.is_empty() && text.bytes().all(is_plain), "{text:?}");
+    Some(text.to_owned())
 }
 
 /// The region as it is signed, when it is one.

@@ -27,7 +27,7 @@ type Tally = BTreeMap<String, u64>;
 type Property = fn(Run) -> Tally;
 
 /// Every property, with how many inputs make a quick run of it.
-const PROPERTIES: [(&str, Property); 14] = [
+const PROPERTIES: [(&str, Property); 16] = [
     ("damaged checkpoints", damaged_checkpoints),
     ("forged checkpoints", forged_checkpoints),
     ("random bytes as a checkpoint", random_checkpoints),
@@ -37,6 +37,8 @@ const PROPERTIES: [(&str, Property); 14] = [
     ("answers' headers", answer_headers),
     ("entity tags", etags),
     ("endpoints", endpoints),
+    ("proxies", proxies),
+    ("hosts", hosts),
     ("regions", regions),
     ("buckets", buckets),
     ("keys", keys),
@@ -397,6 +399,37 @@ fn endpoints(run: Run) -> Tally {
     })
 }
 
+fn proxies(run: Run) -> Tally {
+    const SCHEMES: &[&str] = &["http://", "HTTPS://", "socks5://", "://"];
+    const USERS: &[&str] = &[
+        "user:pa55w0rd@",
+        ":pa55w0rd",
+        "pa55w0rd@",
+        "%ff",
+        "%",
+        ":",
+        "@",
+    ];
+    const PLACES: &[&str] = &["proxy", "127.0.0.1", "[::1]", ":3128", ":0", ":x"];
+    const ODD: &[&str] = &["/", "?", "#", "/path", " ", "\r\n", "é", "\\"];
+    let (scheme, user, place) = (pieces(SCHEMES, 1), pieces(USERS, 2), pieces(PLACES, 3));
+    let text = (scheme, user, place, seldom(pieces(ODD, 2)));
+    let text = text.prop_map(|(a, b, c, d)| [a, b, c, d].concat());
+    run.over(text, |text| verdict(names::proxy(&text).is_some()))
+}
+
+fn hosts(run: Run) -> Tally {
+    const PIECES: &[&str] = &[
+        "*", ".", "example", "com", "10.0.0.0", "/8", "/", "/33", "::1", "[", "]", ":80", " ",
+        "\r\n", "@", ",", "é", "\0",
+    ];
+    let hosts = || stretched(pieces(PIECES, 4));
+    run.over((hosts(), hosts()), |(text, host)| {
+        let _ = names::host_header(&text);
+        verdict(names::no_proxy(&text, &host).is_some())
+    })
+}
+
 fn regions(run: Run) -> Tally {
     const PIECES: &[&str] = &[
         "cn", "-", "hangzhou", "oss-", "1", "/", "\r\n", "A", " ", "é",
@@ -556,6 +589,12 @@ fn an_endpoint_leads_where_it_says_or_is_refused() {
     quick(endpoints, 1000);
     quick(regions, 200);
     quick(buckets, 500);
+}
+
+#[test]
+fn a_proxy_is_one_or_is_refused_and_its_password_never_shown() {
+    quick(proxies, 1000);
+    quick(hosts, 300);
 }
 
 #[test]
