@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 #[track_caller]
 fn expect_busy(scene: &Scene, second: Result<Uploaded, Error>, case: &str) {
@@ -198,6 +199,10 @@ fn watch(scene: &Arc<Scene>, turnstile: &Arc<Turnstile>) -> Receiver<Option<usiz
     let completing = Fault::run(move |_| open.set_open(true));
     let completing = completing.on(Operation::CompleteMultipartUpload);
     scene.server.fault(completing);
+    // Longer than somebody waits for a lock, so that some are refused, and some come just before it is deleted.
+    let joining = Fault::latency(Duration::from_millis(30));
+    let joining = joining.on(Operation::CompleteMultipartUpload);
+    scene.server.fault(joining);
     let (sender, begun) = mpsc::channel();
     let weak = Arc::downgrade(scene);
     let beginning = Fault::run(move |_| {
