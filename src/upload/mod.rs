@@ -13,10 +13,12 @@ mod crew;
 mod disk_faults;
 mod estimate;
 mod events;
+mod feed;
 mod files;
 mod identity;
 pub(crate) mod inspect;
 mod job;
+mod line;
 mod object;
 pub(crate) mod options;
 mod outcome;
@@ -83,6 +85,23 @@ fn check_routines(routines: usize) -> Result<(), String> {
             "an upload has {} to {} routines, not {routines}",
             ROUTINES.start(),
             ROUTINES.end()
+        )),
+    }
+}
+
+fn check_deadline(within: Option<Duration>) -> Result<(), String> {
+    match within {
+        Some(Duration::ZERO) => Err("a deadline of zero lets nothing succeed".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn check_progress_every(every: Duration) -> Result<(), String> {
+    match every >= PROGRESS_EVERY_LEAST {
+        true => Ok(()),
+        false => Err(format!(
+            "progress is shown every {} ms or less often, not every {every:?}",
+            PROGRESS_EVERY_LEAST.as_millis()
         )),
     }
 }
@@ -444,16 +463,8 @@ impl<'a> UploadFile<'a> {
     }
 
     fn check_times(&self) -> Result<(), String> {
-        if self.deadline.is_some_and(|within| within.is_zero()) {
-            return Err("a deadline of zero lets nothing succeed".to_owned());
-        }
-        if self.progress_every < PROGRESS_EVERY_LEAST {
-            return Err(format!(
-                "progress is shown every {} ms or less often, not every {:?}",
-                PROGRESS_EVERY_LEAST.as_millis(),
-                self.progress_every
-            ));
-        }
+        check_deadline(self.deadline)?;
+        check_progress_every(self.progress_every)?;
         self.rate_limit.map_or(Ok(()), control::check_rate)
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Among<'m> {
     pub(super) crew: &'m Crew,
     pub(super) control: &'m Control,
     pub(super) progress: Arc<Progress>,
+    /// When all of them end.
+    pub(super) deadline: Option<Instant>,
 }
 
 /// Uploads the file.
@@ -119,11 +121,18 @@ impl<'a> UploadFile<'a> {
         among: Option<Among<'a>>,
     ) -> Result<Job<'a>, Error> {
         let own = || self.control.clone().unwrap_or_default();
-        let (crew, control, progress) = match among {
-            None => (None, own(), Arc::default()),
-            Some(among) => (Some(among.crew), among.control.clone(), among.progress),
+        let (crew, control, progress, all_end) = match among {
+            None => (None, own(), Arc::default(), None),
+            Some(Among {
+                crew,
+                control,
+                progress,
+                deadline,
+            }) => (Some(crew), control.clone(), progress, deadline),
         };
         let started = Instant::now();
+        // One that no clock can tell is none.
+        let end = self.deadline.and_then(|within| started.checked_add(within));
         Ok(Job {
             bucket: self.bucket,
             key: self.key.clone(),
@@ -141,8 +150,7 @@ impl<'a> UploadFile<'a> {
             progress,
             events: Events::to_nobody(),
             started,
-            // One that no clock can tell is none.
-            deadline: self.deadline.and_then(|within| started.checked_add(within)),
+            deadline: end.into_iter().chain(all_end).min(),
         })
     }
 

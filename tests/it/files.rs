@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Files of these lengths in a folder of the scene, each with other bytes.
 fn files(scene: &Scene, lens: &[u64]) -> Vec<PathBuf> {
@@ -300,10 +301,78 @@ fn what_is_said_of_all_is_not_said_of_one() {
         assert!(error.to_string().contains(name), "{error}");
     }
     expect_stored(&scene, &outcomes[3]);
-    for routines in [0, 101] {
-        let none = scene.bucket.upload_files([one(0)]).routines(routines).run();
-        assert_eq!(none.expect_err("refused").kind(), ErrorKind::Options);
+}
+
+#[test]
+fn what_cannot_be_asked_of_all_is_refused_before_any_file_is_taken() {
+    let scene = Scene::with_len(10);
+    type Ask = for<'a> fn(UploadFiles<'a>) -> UploadFiles<'a>;
+    let cases: [(Ask, &str); 5] = [
+        (|files| files.routines(0), "1 to 100"),
+        (|files| files.routines(101), "1 to 100"),
+        (|files| files.rate_limit(1023), "1024"),
+        (|files| files.deadline(Duration::ZERO), "zero"),
+        (
+            |files| files.progress_every(Duration::from_millis(9)),
+            "10 ms",
+        ),
+    ];
+    for (ask, part_of_reason) in cases {
+        let untouched = (0..).map(|_: u8| -> (String, PathBuf) { panic!("nobody takes it") });
+        let refused = ask(scene.bucket.upload_files(untouched)).run();
+        let error = refused.expect_err(part_of_reason);
+        assert_eq!(error.kind(), ErrorKind::Options);
+        assert!(error.to_string().contains(part_of_reason), "{error}");
     }
+}
+
+#[test]
+fn a_limit_of_the_rate_is_that_of_the_control_and_no_deadline_is_too_far_away() {
+    let scene = Scene::with_len(0);
+    let paths = files(&scene, &[10, 20]);
+    let control = Control::new();
+    let outcomes = upload_all(&scene, &paths)
+        .control(&control)
+        .rate_limit(1 << 20)
+        .deadline(Duration::MAX)
+        .progress_every(Duration::MAX)
+        .run()
+        .expect("begun");
+    outcomes.iter().for_each(|o| expect_stored(&scene, o));
+    assert_eq!(control.rate_limit(), Some(1 << 20));
+}
+
+#[test]
+fn when_the_time_is_over_all_end_and_the_next_run_continues() {
+    let scene = Scene::with_len(0);
+    let mut lens = vec![4 * PART, 3 * PART];
+    lens.extend([10; 20]);
+    let paths = files(&scene, &lens);
+    let (hold, gate) = Fault::hold();
+    let held = scene.server.fault(hold.on(Operation::UploadPart).nth(2));
+    let also_held = scene
+        .server
+        .fault(Fault::no_answer().on(Operation::PutObject).nth(5));
+    let outcomes = upload_all(&scene, &paths)
+        .routines(2)
+        .deadline(Duration::from_millis(500))
+        .run()
+        .expect("begun");
+    held.remove();
+    also_held.remove();
+    gate.open();
+    let failed = outcomes.iter().filter_map(|o| o.result.as_ref().err());
+    let kinds: Vec<_> = failed.map(|error| error.kind()).collect();
+    assert!(!kinds.is_empty());
+    assert!(
+        kinds
+            .iter()
+            .all(|kind| *kind == ErrorKind::DeadlineExceeded),
+        "{kinds:?}"
+    );
+    let outcomes = upload_all(&scene, &paths).routines(2).run().expect("begun");
+    outcomes.iter().for_each(|o| expect_stored(&scene, o));
+    expect_nothing_left(&scene);
 }
 
 #[test]
@@ -363,7 +432,8 @@ fn progress_never_falls_and_ends_with_everything() {
         .on_progress(|now| {
             assert!(now.files_through >= last.files_through);
             assert!(now.bytes_done >= last.bytes_done && now.bytes_sent >= last.bytes_sent);
-            assert!(now.bytes_done <= now.bytes_total);
+            assert!(now.bytes_done + now.bytes_in_flight <= now.bytes_total);
+            assert!(now.elapsed >= last.elapsed);
             last = *now;
         })
         .run()
@@ -372,6 +442,8 @@ fn progress_never_falls_and_ends_with_everything() {
     let sum: u64 = lens.iter().sum();
     assert_eq!((last.bytes_total, last.bytes_done), (sum, sum));
     assert_eq!((last.files_total, last.files_through), (60, 60));
+    assert_eq!((last.files_under_way, last.bytes_in_flight), (0, 0));
+    assert_eq!((last.bytes_sent, last.bytes_resent), (sum, 0));
 }
 
 #[test]
