@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --features local-server --example local_server -- [--port P] [--root DIR]
-//!     [--access-key-id ID --access-key-secret SECRET]
+//!     [--access-key-id ID --access-key-secret SECRET [--security-token TOKEN]]
 //! ```
 
 use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, LocalServer};
@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: local_server [--port P] [--root DIR] [--access-key-id ID --access-key-secret SECRET]
+usage: local_server [--port P] [--root DIR]
+                    [--access-key-id ID --access-key-secret SECRET [--security-token TOKEN]]
 
 An OSS server on 127.0.0.1. Its first line on stdout is `listening on http://127.0.0.1:PORT`.
 It runs until it is stopped. Any bucket exists; the region is cn-hangzhou.
@@ -19,7 +20,8 @@ It runs until it is stopped. Any bucket exists; the region is cn-hangzhou.
   --port P                    port (default: a free one)
   --root DIR                  keep objects and parts in files below DIR (default: in memory)
   --access-key-id ID          the key id to accept (default: local-id)
-  --access-key-secret SECRET  its secret (default: local-secret)";
+  --access-key-secret SECRET  its secret (default: local-secret)
+  --security-token TOKEN      the token to demand, as of temporary credentials (default: none)";
 
 #[derive(Default)]
 struct Options {
@@ -27,6 +29,7 @@ struct Options {
     root: Option<PathBuf>,
     access_key_id: Option<String>,
     access_key_secret: Option<String>,
+    security_token: Option<String>,
     wants_help: bool,
 }
 
@@ -63,12 +66,16 @@ fn parse() -> Result<Options, lexopt::Error> {
             Long("access-key-secret") => {
                 options.access_key_secret = Some(arguments.value()?.string()?);
             }
+            Long("security-token") => options.security_token = Some(arguments.value()?.string()?),
             Short('h') | Long("help") => options.wants_help = true,
             other => return Err(other.unexpected()),
         }
     }
     if options.access_key_id.is_some() != options.access_key_secret.is_some() {
         return Err("--access-key-id and --access-key-secret go together".into());
+    }
+    if options.security_token.is_some() && options.access_key_id.is_none() {
+        return Err("--security-token goes with --access-key-id and --access-key-secret".into());
     }
     Ok(options)
 }
@@ -81,6 +88,9 @@ fn serve(options: Options) -> io::Result<()> {
     let own = options.access_key_id.zip(options.access_key_secret);
     if let Some((id, secret)) = &own {
         builder = builder.credentials(id, secret);
+    }
+    if let Some(token) = &options.security_token {
+        builder = builder.security_token(token);
     }
     let server = builder.start()?;
     let mut stdout = io::stdout();

@@ -42,6 +42,8 @@ fn local_server_says_where_it_listens_and_takes_an_upload_to_any_bucket() {
             "me",
             "--access-key-secret",
             "mine",
+            "--security-token",
+            "a-token",
             "--root",
         ])
         .arg(&root)
@@ -58,7 +60,7 @@ fn local_server_says_where_it_listens_and_takes_an_upload_to_any_bucket() {
 
     let client = Client::builder(endpoint)
         .region("cn-hangzhou")
-        .credentials(Credentials::new("me", "mine"))
+        .credentials(Credentials::new("me", "mine").with_security_token("a-token"))
         .build();
     let bucket = client
         .and_then(|client| client.bucket("any-bucket"))
@@ -80,6 +82,7 @@ fn local_server_refuses_what_it_does_not_know() {
         &["--port", "http"][..],
         &["--nonsense"],
         &["--access-key-id", "me"],
+        &["--security-token", "t"],
     ] {
         let ended = Program::example("local_server")
             .args(wrong)
