@@ -1,6 +1,7 @@
 //! How those who issue credentials are asked over HTTP: a few times when the trouble may pass, for so long in all.
 
-use crate::transport::fetch::{Fetch, FetchError, Fetched, origin};
+use crate::transport::fetch::{Fetch, Fetched, origin};
+use crate::transport::{TransportError, TransportErrorKind};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,10 +46,11 @@ impl Trouble {
         }
     }
 
-    fn no_answer(error: &FetchError) -> Trouble {
+    fn no_answer(error: &TransportError) -> Trouble {
         Trouble {
-            is_unreached: error.is_unreached,
-            ..Trouble::passing(error.to_string())
+            may_pass: error.kind != TransportErrorKind::Hopeless,
+            is_unreached: error.kind == TransportErrorKind::Unreached,
+            ..Trouble::lasting(error.to_string())
         }
     }
 
@@ -75,7 +77,7 @@ impl Deadline {
     }
 
     /// Asks once, for no longer than is left.
-    pub(super) fn send(self, request: Fetch<'_>) -> Result<Fetched, Trouble> {
+    pub(super) fn send(self, request: &Fetch<'_>) -> Result<Fetched, Trouble> {
         let left = self.left();
         if left.is_zero() {
             return Err(Trouble::lasting(format!(
@@ -83,11 +85,8 @@ impl Deadline {
                 IN_ALL.as_secs()
             )));
         }
-        let bounded = Fetch {
-            total: REQUEST.min(left),
-            ..request
-        };
-        bounded.send().map_err(|error| Trouble::no_answer(&error))
+        let sent = request.send(REQUEST.min(left));
+        sent.map_err(|error| Trouble::no_answer(&error))
     }
 
     /// Does it again as long as that may help.
@@ -163,11 +162,12 @@ mod tests {
             url: "http://127.0.0.1:1/",
             headers: &[],
             body: "",
-            route: crate::transport::fetch::Route::Direct,
+            proxy: None,
             connect: REQUEST,
-            total: REQUEST,
         };
-        let trouble = Deadline(Instant::now()).send(request).expect_err("no time");
+        let trouble = Deadline(Instant::now())
+            .send(&request)
+            .expect_err("no time");
         assert!(
             trouble.what.contains("30 s") && !trouble.may_pass,
             "{trouble:?}"

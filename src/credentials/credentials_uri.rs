@@ -5,7 +5,8 @@ use super::issued::{self, Kind};
 use super::source::{Fetching, Source, provide_by_fetching};
 use super::surroundings::Surroundings;
 use super::{Credentials, ProviderError};
-use crate::transport::fetch::{Fetch, Route};
+use crate::transport::Proxy;
+use crate::transport::fetch::Fetch;
 use std::fmt;
 use std::time::Duration;
 
@@ -76,14 +77,13 @@ impl Source for Settings {
 }
 
 fn ask(deadline: Deadline, uri: &str) -> Result<Credentials, Trouble> {
-    let answer = deadline.send(Fetch {
+    let answer = deadline.send(&Fetch {
         method: "GET",
         url: uri,
         headers: &[],
         body: "",
-        route: Route::Environment,
+        proxy: Some(&Proxy::from_env()),
         connect: CONNECT,
-        total: CONNECT,
     })?;
     if answer.status != 200 {
         return Err(Trouble::status(answer.status));

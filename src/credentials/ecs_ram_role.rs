@@ -7,7 +7,7 @@ use super::issued::{self, Kind};
 use super::source::{Fetching, Source, provide_by_fetching};
 use super::surroundings::Surroundings;
 use super::{Credentials, ProviderError};
-use crate::transport::fetch::{Fetch, Fetched, Route};
+use crate::transport::fetch::{Fetch, Fetched};
 use std::time::Duration;
 
 const METADATA_SERVICE: &str = "http://100.100.100.200";
@@ -177,7 +177,7 @@ impl Service<'_> {
 
     /// The token for the hardened mode; `None` for plain requests.
     fn token(&self) -> Result<Option<String>, Trouble> {
-        let answer = self.deadline.send(Fetch {
+        let answer = self.deadline.send(&Fetch {
             method: "PUT",
             headers: &[("x-aliyun-ecs-metadata-token-ttl-seconds", TOKEN_SECONDS)],
             ..self.request(&format!("{}/latest/api/token", self.base))
@@ -214,7 +214,7 @@ impl Service<'_> {
     fn get(&self, path: &str, token: Option<&str>) -> Result<Fetched, Trouble> {
         let url = format!("{}{path}", self.base);
         let token = token.map(|token| [("x-aliyun-ecs-metadata-token", token)]);
-        self.deadline.send(Fetch {
+        self.deadline.send(&Fetch {
             headers: token.as_ref().map_or(&[], |token| &token[..]),
             ..self.request(&url)
         })
@@ -226,9 +226,8 @@ impl Service<'_> {
             url,
             headers: &[],
             body: "",
-            route: Route::Direct,
+            proxy: None,
             connect: CONNECT,
-            total: CONNECT,
         }
     }
 }

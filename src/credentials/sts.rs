@@ -9,7 +9,8 @@ use super::surroundings::Surroundings;
 use crate::escape;
 use crate::protocol::parse_http_date;
 use crate::sign::rpc;
-use crate::transport::fetch::{Fetch, Fetched, Route};
+use crate::transport::Proxy;
+use crate::transport::fetch::{Fetch, Fetched};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::cell::Cell;
@@ -161,14 +162,13 @@ impl Call<'_> {
         let skew = Cell::new(None);
         let made = deadline.persist(|| {
             let form = self.form(&url_time(skew.get()), &nonce());
-            let answer = deadline.send(Fetch {
+            let answer = deadline.send(&Fetch {
                 method: "POST",
                 url: &url,
                 headers: &[FORM],
                 body: &form,
-                route: Route::Environment,
+                proxy: Some(&Proxy::from_env()),
                 connect: CONNECT,
-                total: CONNECT,
             })?;
             judge(&answer, &skew)
         });

@@ -141,10 +141,11 @@ impl Exchange {
                 (Unreached, what.to_owned())
             }
             ureq::Error::ConnectionFailed => (Unreached, error.to_string()),
-            ureq::Error::Http(_)
-            | ureq::Error::BadUri(_)
-            | ureq::Error::InvalidProxyUrl
-            | ureq::Error::Tls(_) => (Hopeless, error.to_string()),
+            // ureq repeats it, and some URLs hold a secret.
+            ureq::Error::BadUri(_) => (Hopeless, "the URL is none".to_owned()),
+            ureq::Error::Http(_) | ureq::Error::InvalidProxyUrl | ureq::Error::Tls(_) => {
+                (Hopeless, error.to_string())
+            }
             other => (Broken, other.to_string()),
         }
     }

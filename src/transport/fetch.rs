@@ -1,45 +1,32 @@
 //! One small request beside the uploads, for whoever issues credentials: bounded in time and size, never redirected.
 //!
-//! It has a connection of its own and ureq's own socket, which keeps to one deadline from the look-up of the name to the
-//! last byte of the answer. Whom it trusts are Mozilla's roots.
+//! It has a connection of its own, and one end for everything, from the look-up of the name to the last byte of the
+//! answer, even if each of them comes in time. Whom it trusts are Mozilla's roots.
 
-use super::proxy::{Proxy, Via};
-use super::tls::{Tls, failure, secured};
-use super::tunnel::Tunnel;
+use super::exchange::Exchange;
+use super::proxy::Proxy;
+use super::{IpFamily, Settings, Timeouts, Tls, Transport, TransportError, TransportErrorKind};
 use crate::endpoint;
-use std::fmt;
+use crate::stop::Stop;
 use std::io::{self, Read};
-use std::time::Duration;
-use ureq::Agent;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use ureq::http::{HeaderValue, Method, Uri};
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{Connector, TcpConnector};
 
 /// Far more than credentials need.
 const MAX_ANSWER: u64 = 64 << 10;
 
 /// What is asked.
-#[derive(Clone, Copy)]
 pub(crate) struct Fetch<'a> {
     pub(crate) method: &'static str,
     pub(crate) url: &'a str,
     pub(crate) headers: &'a [(&'static str, &'a str)],
     /// Sent with any method but GET.
     pub(crate) body: &'a str,
-    pub(crate) route: Route,
-    /// For resolving the name and connecting.
+    /// Which proxy leads there, if any; only by `https`: it would read the secrets else.
+    pub(crate) proxy: Option<&'a Proxy>,
+    /// For resolving the name and connecting, TLS included.
     pub(crate) connect: Duration,
-    /// For all of it.
-    pub(crate) total: Duration,
-}
-
-/// Which way a request goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
-    /// Never through a proxy.
-    Direct,
-    /// Through the environment's proxy if there is one, but only by `https`: it would read the secrets else.
-    Environment,
 }
 
 #[derive(Debug)]
@@ -48,20 +35,6 @@ pub(crate) struct Fetched {
     /// The `Date` header.
     pub(crate) date: Option<String>,
     pub(crate) body: Vec<u8>,
-}
-
-/// Why no answer came. The text holds nothing of request or answer.
-#[derive(Debug)]
-pub(crate) struct FetchError {
-    /// Nobody was there: nothing was sent.
-    pub(crate) is_unreached: bool,
-    what: String,
-}
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
 }
 
 /// `http[s]://HOST[:PORT]` of a URL: what may be shown of it.
@@ -83,15 +56,30 @@ pub(crate) fn origin(url: &str) -> Result<String, String> {
 }
 
 impl Fetch<'_> {
-    /// Asks once. An answer of any status is an answer.
-    pub(crate) fn send(&self) -> Result<Fetched, FetchError> {
-        self.run().map_err(explain)
+    /// Asks once, and for no longer than that. An answer of any status is an answer; an error holds nothing of request
+    /// or answer.
+    pub(crate) fn send(&self, within: Duration) -> Result<Fetched, TransportError> {
+        let stop = Arc::new(Stop::until(Instant::now().checked_add(within)));
+        let exchange = Exchange::new(&stop, within, within, false);
+        exchange.during(|| self.run(within)).map_err(|error| {
+            let error = exchange.explain(error);
+            match error.kind {
+                TransportErrorKind::Stopped => TransportError {
+                    what: "the answer took too long".to_owned(),
+                    ..error
+                },
+                _ => error,
+            }
+        })
     }
 
-    fn run(&self) -> Result<Fetched, ureq::Error> {
+    fn run(&self, within: Duration) -> Result<Fetched, ureq::Error> {
         let method = Method::from_bytes(self.method.as_bytes());
         let method = method.map_err(|error| ureq::Error::Http(error.into()))?;
-        let mut builder = ureq::http::Request::builder().method(&method).uri(self.url);
+        let url: Uri = self.url.parse().map_err(ureq::http::Error::from)?;
+        let transport = self.transport(&url, within).map_err(io::Error::other)?;
+        let agent = transport.agent(&url);
+        let mut builder = ureq::http::Request::builder().method(&method).uri(url);
         for (name, value) in self.headers {
             let value = HeaderValue::from_str(value);
             let mut value = value.map_err(|error| ureq::Error::Http(error.into()))?;
@@ -99,7 +87,6 @@ impl Fetch<'_> {
             value.set_sensitive(true);
             builder = builder.header(*name, value);
         }
-        let agent = self.agent()?;
         let answer = match method {
             Method::GET => agent.run(builder.body(())?)?,
             _ => agent.run(builder.body(self.body.as_bytes())?)?,
@@ -107,37 +94,25 @@ impl Fetch<'_> {
         read(answer)
     }
 
-    fn agent(&self) -> Result<Agent, ureq::Error> {
-        let tls = Tls::new().config().map_err(io::Error::other)?;
-        let via = match self.route {
-            Route::Environment if self.url.starts_with("https:") => self.via()?,
+    fn transport(&self, url: &Uri, within: Duration) -> Result<Transport, String> {
+        let host = url.host().unwrap_or_default();
+        let via = match self.proxy {
+            Some(proxy) if url.scheme_str() == Some("https") => {
+                proxy.route(true, endpoint::is_loopback(host))?
+            }
             _ => None,
         };
-        let tunnel = Tunnel::to(via.as_ref().map(|via| &via.shown));
-        let connector = ().chain(tunnel).chain(TcpConnector::default()).chain(secured::Secure(tls));
-        let config = Agent::config_builder()
-            .proxy(via.map(|via| via.proxy))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("oss-upload/", env!("CARGO_PKG_VERSION")))
-            .accept("")
-            .accept_encoding("")
-            .timeout_resolve(Some(self.connect))
-            .timeout_connect(Some(self.connect))
-            .timeout_global(Some(self.total));
-        let resolver = DefaultResolver::default();
-        Ok(Agent::with_parts(config.build(), connector, resolver))
-    }
-
-    /// The environment's proxy, where it leads to this host.
-    fn via(&self) -> Result<Option<Via>, ureq::Error> {
-        let url: Uri = self.url.parse().map_err(ureq::http::Error::from)?;
-        let host = url.host().unwrap_or_default();
-        let via = Proxy::from_env().route(true, endpoint::is_loopback(host));
-        Ok(via
-            .map_err(io::Error::other)?
-            .filter(|via| via.leads_to(host)))
+        Transport::new(Settings {
+            timeouts: Timeouts {
+                connect: self.connect,
+                stall: within,
+            },
+            user_agent: concat!("oss-upload/", env!("CARGO_PKG_VERSION")).to_owned(),
+            host_header: None,
+            ip_family: IpFamily::Any,
+            via,
+            tls: Tls::new(),
+        })
     }
 }
 
@@ -159,36 +134,6 @@ fn read(answer: ureq::http::Response<ureq::Body>) -> Result<Fetched, ureq::Error
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, what).into());
     }
     Ok(fetched)
-}
-
-/// Says it without what ureq repeats of the request.
-fn explain(error: ureq::Error) -> FetchError {
-    use io::ErrorKind::{
-        AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable,
-    };
-    use ureq::Timeout::{Connect, Resolve};
-    let (is_unreached, what) = match error {
-        ureq::Error::HostNotFound => (true, "the host's name cannot be resolved".to_owned()),
-        ureq::Error::ConnectionFailed => (true, "connecting failed".to_owned()),
-        ureq::Error::Timeout(Connect | Resolve) => (true, "connecting took too long".to_owned()),
-        ureq::Error::Timeout(_) => (false, "the answer took too long".to_owned()),
-        ureq::Error::BadUri(_) => (false, "the URL is none".to_owned()),
-        ureq::Error::Io(error) => {
-            let kind = error.kind();
-            let unreached = [
-                AddrNotAvailable,
-                ConnectionRefused,
-                HostUnreachable,
-                NetworkDown,
-                NetworkUnreachable,
-            ];
-            let tls = failure::of(&error).and_then(|why| failure::hopeless(why, true));
-            let what = tls.unwrap_or_else(|| error.to_string());
-            (unreached.contains(&kind), what)
-        }
-        other => (false, other.to_string()),
-    };
-    FetchError { is_unreached, what }
 }
 
 #[cfg(test)]
@@ -225,15 +170,17 @@ mod tests {
         (url, serving)
     }
 
+    /// Far more than a request of these tests needs, and never waited for.
+    const LONG: Duration = Duration::from_secs(60);
+
     fn get(url: &str) -> Fetch<'_> {
         Fetch {
             method: "GET",
             url,
             headers: &[("x-header", "its-value")],
             body: "",
-            route: Route::Environment,
-            connect: Duration::from_secs(30),
-            total: Duration::from_secs(30),
+            proxy: None,
+            connect: LONG,
         }
     }
 
@@ -258,7 +205,7 @@ mod tests {
             ),
         ] {
             let (url, serving) = serve(answer, drop);
-            let fetched = get(&url).send().expect("an answer");
+            let fetched = get(&url).send(LONG).expect("an answer");
             assert_eq!((fetched.status, &*fetched.body), (status, body.as_bytes()));
             let asked = serving.join().expect("served");
             assert!(asked.starts_with("GET /path?q=1 HTTP/1.1\r\n"), "{asked}");
@@ -277,11 +224,7 @@ mod tests {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
             greeting
         });
-        let asked = Fetch {
-            route: Route::Direct,
-            ..get(&url)
-        };
-        let error = asked.send().expect_err("no TLS").to_string();
+        let error = get(&url).send(LONG).expect_err("no TLS").to_string();
         assert!(error.contains("does not speak TLS"), "{error}");
         // The record of a handshake.
         assert_eq!(serving.join().expect("served")[..2], [22, 3]);
@@ -297,7 +240,7 @@ mod tests {
                 body: "from here to the end",
                 ..get(&url)
             };
-            let fetched = post.send().expect("an answer");
+            let fetched = post.send(LONG).expect("an answer");
             assert_eq!(fetched.date.as_deref(), Some("today"));
             let asked = serving.join().expect("served").to_ascii_lowercase();
             assert!(asked.contains("content-length: 20\r\n"), "{asked}");
@@ -313,8 +256,8 @@ mod tests {
                 while stream.write_all(&[b'x'; 1 << 14]).is_ok() {}
             },
         );
-        let error = get(&url).send().expect_err("too long");
-        assert!(!error.is_unreached);
+        let error = get(&url).send(LONG).expect_err("too long");
+        assert_eq!(error.kind, TransportErrorKind::Broken);
         assert!(error.to_string().contains("65536"), "{error}");
         serving.join().expect("served");
     }
@@ -328,12 +271,65 @@ mod tests {
                 thread::park_timeout(Duration::from_millis(1));
             }
         });
-        let hasty = Fetch {
-            total: Duration::from_millis(50),
+        let hasty = Duration::from_millis(50);
+        let error = get(&url).send(hasty).expect_err("too slow");
+        assert_eq!(error.to_string(), "the answer took too long");
+        serving.join().expect("served");
+    }
+
+    /// Asks through a proxy that begins its answer like this and goes on byte by byte.
+    fn refused_by_proxy(answer: &'static str) -> (TransportError, Proxy) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let proxy = Proxy::new(format!("http://{}", listener.local_addr().expect("bound")));
+        let serving = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("accepted");
+            stream.read_exact(&mut [0; 7]).expect("read");
+            stream.write_all(answer.as_bytes()).expect("written");
+            while stream.write_all(b"x").is_ok() {
+                thread::park_timeout(Duration::from_millis(1));
+            }
+        });
+        let asked = Fetch {
+            proxy: Some(&proxy),
+            connect: Duration::from_millis(50),
+            ..get("https://sts.invalid/")
+        };
+        let error = asked.send(LONG).expect_err("no way");
+        serving.join().expect("served");
+        (error, proxy)
+    }
+
+    #[test]
+    fn a_proxy_that_leads_nowhere_is_named_and_one_that_trickles_left_in_time() {
+        use TransportErrorKind::{Hopeless, Unreached};
+        for (answer, kind, words) in [
+            (
+                "HTTP/1.1 200 OK\r\nX: ",
+                Unreached,
+                "connecting took too long",
+            ),
+            ("HTTP/1.1 407 No\r\n\r\n", Hopeless, "a user and a password"),
+            ("HTTP/1.1 502 No\r\n\r\n", Unreached, "no way"),
+        ] {
+            let (error, proxy) = refused_by_proxy(answer);
+            assert_eq!(error.kind, kind, "{error}");
+            let via = proxy.route(true, false).expect("a proxy").expect("a proxy");
+            let named = format!("the proxy {}: ", via.shown);
+            let said = error.to_string();
+            assert!(said.starts_with(&named) && said.contains(words), "{said}");
+        }
+    }
+
+    /// What is asked for in the clear would be read by the proxy.
+    #[test]
+    fn a_proxy_leads_to_https_only() {
+        let proxy = Proxy::new("http://127.0.0.1:1");
+        let (url, serving) = serve("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", drop);
+        let asked = Fetch {
+            proxy: Some(&proxy),
             ..get(&url)
         };
-        let error = hasty.send().expect_err("too slow");
-        assert_eq!(error.to_string(), "the answer took too long");
+        assert_eq!(asked.send(LONG).expect("an answer").status, 200);
         serving.join().expect("served");
     }
 
@@ -342,7 +338,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}/", listener.local_addr().expect("an address"));
         drop(listener);
-        assert!(get(&url).send().expect_err("nobody").is_unreached);
+        let error = get(&url).send(LONG).expect_err("nobody");
+        assert_eq!(error.kind, TransportErrorKind::Unreached, "{error}");
     }
 
     #[test]
