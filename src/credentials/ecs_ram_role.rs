@@ -8,6 +8,7 @@ use super::source::{Fetching, Source, provide_by_fetching};
 use super::surroundings::Surroundings;
 use super::{Credentials, ProviderError};
 use crate::transport::fetch::{Fetch, Fetched};
+use std::fmt;
 use std::time::Duration;
 
 const METADATA_SERVICE: &str = "http://100.100.100.200";
@@ -44,7 +45,7 @@ pub struct EcsRamRole(Fetching<Settings>);
 
 provide_by_fetching!(EcsRamRole);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Settings {
     role_name: Option<String>,
     base_url: Option<String>,
@@ -131,6 +132,15 @@ impl Settings {
             ),
             false => what,
         }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("role_name", &self.role_name)
+            .field("at", &shown(self.base()))
+            .finish_non_exhaustive()
     }
 }
 
@@ -276,6 +286,14 @@ mod tests {
         let off = Surroundings::of(&[("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "True")]);
         let role = EcsRamRole::within(off).base_url("http://127.0.0.1:1");
         let why = role.credentials().expect_err("disabled").to_string();
+    #[test]
+    fn debug_shows_of_the_address_only_where_it_leads() {
+        let role = EcsRamRole::new().base_url("http://127.0.0.1:8/s3cr3t");
+        let shown = format!("{role:?}");
+        assert!(shown.contains("http://127.0.0.1:8"), "{shown}");
+        assert!(!shown.contains("s3cr3t"), "{shown}");
+    }
+
         assert!(why.contains("METADATA_DISABLED is true"), "{why}");
     }
 

@@ -206,6 +206,15 @@ mod tests {
     use std::fs;
 
     #[test]
+    fn debug_shows_of_the_endpoint_only_where_it_leads() {
+        for url in ["https://host:8/s3cr3t", "host:8/s3cr3t"] {
+            let shown = format!("{:?}", OidcRole::new().endpoint(url));
+            assert!(shown.contains("https://host:8"), "{shown}");
+            assert!(!shown.contains("s3cr3t"), "{shown}");
+        }
+    }
+
+    #[test]
     fn what_is_not_set_is_named() {
         let dir = tempfile::tempdir().expect("a temp folder");
         let token = dir.path().join("token");

@@ -262,6 +262,7 @@ mod tests {
     #[test]
     fn debug_shows_no_secret() {
         let role = RamRole::new(Credentials::new("id", "the-secret"), "acs:ram::1:role/r");
+        let role = role.endpoint("https://user:the-secret@host/the-secret");
         let shown = format!("{role:?}");
         assert!(
             shown.contains("role/r") && !shown.contains("the-secret"),

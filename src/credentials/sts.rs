@@ -14,6 +14,7 @@ use crate::transport::fetch::{Fetch, Fetched};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::cell::Cell;
+use std::fmt;
 use std::time::Duration;
 
 const ENDPOINT: &str = "https://sts.aliyuncs.com";
@@ -26,7 +27,7 @@ const DURATIONS: [u64; 2] = [900, 43_200];
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 /// Which STS is asked.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Endpoint {
     pub(super) url: Option<String>,
     pub(super) region: Option<String>,
@@ -54,6 +55,17 @@ impl Endpoint {
         let is_vpc = self.is_vpc || surroundings.says_true("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED");
         let service = if is_vpc { "sts-vpc" } else { "sts" };
         Ok(format!("https://{service}.{region}.aliyuncs.com"))
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.url.as_deref().map(with_scheme);
+        f.debug_struct("Endpoint")
+            .field("at", &at.as_deref().map(shown))
+            .field("region", &self.region)
+            .field("is_vpc", &self.is_vpc)
+            .finish()
     }
 }
 

@@ -38,21 +38,24 @@ pub(crate) struct Fetched {
 }
 
 /// `http[s]://HOST[:PORT]` of a URL: what may be shown of it.
+///
+/// One with a user and a password is none: they would not be sent.
 pub(crate) fn origin(url: &str) -> Result<String, String> {
-    let refuse = || Err("it is no URL: `http[s]://HOST[:PORT][/PATH]`".to_owned());
+    let refuse = || {
+        let form = "`http[s]://HOST[:PORT][/PATH]`, without a user and a password";
+        Err(format!("it is no URL: {form}"))
+    };
     let Ok(uri) = url.parse::<Uri>() else {
         return refuse();
     };
-    let (Some(scheme @ ("http" | "https")), Some(host)) = (uri.scheme_str(), uri.host()) else {
-        return refuse();
-    };
-    if host.is_empty() {
-        return refuse();
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme @ ("http" | "https")), Some(place))
+            if endpoint::check_authority(place.as_str()).is_ok() =>
+        {
+            Ok(format!("{scheme}://{place}"))
+        }
+        _ => refuse(),
     }
-    Ok(match uri.port_u16() {
-        Some(port) => format!("{scheme}://{host}:{port}"),
-        None => format!("{scheme}://{host}"),
-    })
 }
 
 impl Fetch<'_> {
@@ -346,7 +349,7 @@ mod tests {
     fn what_may_be_shown_of_a_url_is_where_it_leads() {
         for (url, shown) in [
             ("http://127.0.0.1:80/secret?secret", "http://127.0.0.1:80"),
-            ("https://user:secret@host/", "https://host"),
+            ("https://host/", "https://host"),
             ("http://[::1]:8/x", "http://[::1]:8"),
         ] {
             assert_eq!(origin(url).as_deref(), Ok(shown));
@@ -359,6 +362,11 @@ mod tests {
             "http://",
             "http:// host/",
             "http://secret\n",
+            "https://user:secret@host/",
+            "https://secret@host/",
+            "http://host:99999/",
+            "http://host:/",
+            "http://host..name/",
         ] {
             let why = origin(no_url).expect_err(no_url);
             assert!(!why.contains("secret"), "{why}");
