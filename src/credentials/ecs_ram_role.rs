@@ -163,8 +163,21 @@ struct Service<'a> {
 
 impl Service<'_> {
     fn ask(&self, role: Option<&str>) -> Result<Credentials, Trouble> {
-        let token = self.token()?;
-        let token = token.as_deref();
+        let (token, no_token) = match self.token() {
+            Ok(token) => (Some(token), None),
+            // Where nobody is, plain requests are not answered either.
+            Err(why) if self.plain_is_allowed && !why.is_unreached => (None, Some(why)),
+            Err(why) => return Err(why),
+        };
+        let asked = self.ask_with(token.as_deref(), role);
+        match (asked, no_token) {
+            // It takes no plain requests, so that what matters is why there was no token.
+            (Err(trouble), Some(why)) if trouble == Trouble::status(403) => Err(why),
+            (asked, _) => asked,
+        }
+    }
+
+    fn ask_with(&self, token: Option<&str>, role: Option<&str>) -> Result<Credentials, Trouble> {
         let asked;
         let role = match role {
             Some(role) => role,
@@ -185,25 +198,17 @@ impl Service<'_> {
         issued.map_err(|why| Trouble::passing(format!("what it answers cannot be used: {why}")))
     }
 
-    /// The token for the hardened mode; `None` for plain requests.
-    fn token(&self) -> Result<Option<String>, Trouble> {
+    /// The token for the hardened mode.
+    fn token(&self) -> Result<String, Trouble> {
         let answer = self.deadline.send(&Fetch {
             method: "PUT",
             headers: &[("x-aliyun-ecs-metadata-token-ttl-seconds", TOKEN_SECONDS)],
             ..self.request(&format!("{}/latest/api/token", self.base))
-        });
-        let trouble = match answer {
-            Ok(answer) if answer.status == 200 => match token_in(&answer.body) {
-                Some(token) => return Ok(Some(token)),
-                None => Trouble::passing("the token that it answers is none"),
-            },
-            Ok(answer) => Trouble::status(answer.status),
-            Err(trouble) => trouble,
-        };
-        // Where nobody is, plain requests are not answered either.
-        match self.plain_is_allowed && !trouble.is_unreached {
-            true => Ok(None),
-            false => Err(trouble),
+        })?;
+        match answer.status {
+            200 => token_in(&answer.body)
+                .ok_or_else(|| Trouble::passing("the token that it answers is none")),
+            status => Err(Trouble::status(status)),
         }
     }
 
@@ -282,11 +287,6 @@ mod tests {
     }
 
     #[test]
-    fn it_is_not_asked_when_the_environment_says_so() {
-        let off = Surroundings::of(&[("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "True")]);
-        let role = EcsRamRole::within(off).base_url("http://127.0.0.1:1");
-        let why = role.credentials().expect_err("disabled").to_string();
-    #[test]
     fn debug_shows_of_the_address_only_where_it_leads() {
         let role = EcsRamRole::new().base_url("http://127.0.0.1:8/s3cr3t");
         let shown = format!("{role:?}");
@@ -294,6 +294,11 @@ mod tests {
         assert!(!shown.contains("s3cr3t"), "{shown}");
     }
 
+    #[test]
+    fn it_is_not_asked_when_the_environment_says_so() {
+        let off = Surroundings::of(&[("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "True")]);
+        let role = EcsRamRole::within(off).base_url("http://127.0.0.1:1");
+        let why = role.credentials().expect_err("disabled").to_string();
         assert!(why.contains("METADATA_DISABLED is true"), "{why}");
     }
 

@@ -63,8 +63,12 @@ const ROLES: &str = "/latest/meta-data/ram/security-credentials/";
 
 /// A metadata service that knows the hardened mode only.
 fn metadata_service(authority: &Authority) -> Web {
+    Web::start(hardened_answer(authority))
+}
+
+fn hardened_answer(authority: &Authority) -> impl Fn(&Asked) -> (u16, String) + use<> {
     let authority = authority.clone();
-    Web::start(move |asked| {
+    move |asked| {
         let may = asked.header("x-aliyun-ecs-metadata-token") == Some(METADATA_TOKEN);
         let ttl = asked.header("x-aliyun-ecs-metadata-token-ttl-seconds");
         match (&*asked.method, asked.path.strip_prefix(ROLES)) {
@@ -76,7 +80,7 @@ fn metadata_service(authority: &Authority) -> Web {
             ("GET", Some(_)) if may => (404, String::new()),
             _ => (403, String::new()),
         }
-    })
+    }
 }
 
 fn ecs(service: &Web) -> EcsRamRole {
@@ -146,6 +150,27 @@ fn a_metadata_service_without_a_hardened_mode_is_asked_plainly() {
         upload_with(ecs(&service), &mut scene("first", 2));
         assert_eq!(asked(&service).len(), 3);
     }
+}
+
+#[test]
+fn a_metadata_service_that_stumbles_over_a_token_is_asked_again_where_it_takes_no_plain_request() {
+    let authority = Authority::new("first");
+    let tokens = AtomicUsize::new(0);
+    let hardened = hardened_answer(&authority);
+    let service = Web::start(move |asked| match &*asked.method {
+        "PUT" if tokens.fetch_add(1, Ordering::SeqCst) == 0 => (503, String::new()),
+        _ => hardened(asked),
+    });
+    upload_with(ecs(&service), &mut scene("first", 2));
+    let methods: Vec<_> = asked(&service).into_iter().map(|(m, _)| m).collect();
+    assert_eq!(methods, ["PUT", "GET", "PUT", "GET", "GET"]);
+    // For good it is told as what it is.
+    let service = Web::start(|asked| match &*asked.method {
+        "PUT" => (404, String::new()),
+        _ => (403, String::new()),
+    });
+    let why = expect_none(ecs(&service));
+    assert!(why.contains("404"), "{why}");
 }
 
 #[test]
