@@ -257,7 +257,12 @@ impl ClientBuilder {
         if let Some(network) = self.network {
             self.endpoint = self.endpoint_in(network)?;
         }
-        let doing = || format!("building a client for `{}`", self.endpoint);
+        let doing = || {
+            format!(
+                "building a client for `{}`",
+                endpoint::shown(&self.endpoint)
+            )
+        };
         let refuse = |why: String| Error::options(doing(), why);
         let endpoint = Endpoint::parse(&self.endpoint, self.addressing).map_err(refuse)?;
         let region = self.signing_region(&endpoint).map_err(refuse)?;
@@ -352,7 +357,7 @@ impl ClientBuilder {
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &endpoint::shown(&self.endpoint))
             .field("region", &self.region)
             .field("version", &self.version)
             .finish_non_exhaustive()
@@ -639,6 +644,27 @@ mod tests {
         let bucket = client.bucket("examplebucket").expect("a bucket");
         for shown in [shown, format!("{client:?}"), format!("{bucket:?}")] {
             assert!(!shown.contains("the-secret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_endpoint_is_refused_and_not_repeated() {
+        for endpoint in [
+            "https://user:the-secret@host",
+            "http://user:the-secret/the-secret@host:1/?#",
+            "the-secret@://the-secret@host",
+        ] {
+            let builder = Client::builder(endpoint).region("cn-hangzhou");
+            let shown = format!("{builder:?}");
+            let error = builder.build().expect_err("refused");
+            assert_eq!(error.kind(), ErrorKind::Options, "{error}");
+            assert!(error.to_string().contains("no password"), "{error}");
+            for said in [shown, format!("{error} {error:?}")] {
+                assert!(
+                    said.contains("host") && !said.contains("the-secret"),
+                    "{said}"
+                );
+            }
         }
     }
 

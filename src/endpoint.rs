@@ -33,6 +33,10 @@ impl Endpoint {
     /// Reads `[http[s]://]HOST[:PORT][/]`. The error says what is wrong with it.
     pub(crate) fn parse(text: &str, asked: Option<Addressing>) -> Result<Endpoint, String> {
         let text = text.trim();
+        // Before anything of it is repeated.
+        if text.contains('@') {
+            return Err("an endpoint has no user and no password".to_owned());
+        }
         let (https, rest) = match text.split_once("://") {
             None => (true, text),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
@@ -40,7 +44,7 @@ impl Endpoint {
             Some((scheme, _)) => return Err(format!("`{scheme}` is neither http nor https")),
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest).to_ascii_lowercase();
-        if let Some(bad) = authority.find(['/', '?', '#', '@']) {
+        if let Some(bad) = authority.find(['/', '?', '#']) {
             return Err(format!(
                 "only a host and a port belong into an endpoint, not `{}`",
                 &authority[bad..]
@@ -127,6 +131,11 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.scheme(), self.authority)
     }
+}
+
+/// What may be shown of a text that was meant to be an endpoint: not the user and the password that some URLs have.
+pub(crate) fn shown(text: &str) -> &str {
+    text.rsplit('@').next().unwrap_or_default()
 }
 
 /// Whether it is a host and perhaps a port; the error says what is wrong with it.
