@@ -49,9 +49,11 @@ impl Proxy {
     /// The default: what the environment says when the client is built.
     ///
     /// For an `https` endpoint the proxy is the first of `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY` and `all_proxy` that is
-    /// set and not empty; for an `http` endpoint of `HTTP_PROXY`, `http_proxy`, `ALL_PROXY` and `all_proxy`. Of `NO_PROXY`, or
-    /// else `no_proxy`, the entries, apart by commas or spaces, go direct as [`no_proxy`](Proxy::no_proxy) says; those that
-    /// are none are ignored. Endpoints on this machine (`localhost` and loopback addresses) always go direct.
+    /// set and not empty; for an `http` endpoint of `HTTP_PROXY`, `http_proxy`, `ALL_PROXY` and `all_proxy`, of which the
+    /// first two do not count in a CGI program (`REQUEST_METHOD` is set), where a header of a request would say them. Of
+    /// `NO_PROXY`, or of `no_proxy` when that is empty or not set, the entries, apart by commas or spaces, go direct as
+    /// [`no_proxy`](Proxy::no_proxy) says; those that are none are ignored. Endpoints on this machine (`localhost` and
+    /// loopback addresses) always go direct.
     pub fn from_env() -> Proxy {
         Proxy::default()
     }
@@ -146,12 +148,20 @@ fn variable_for(
         true => ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
         false => ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
     };
-    let set = |name: &'static str| Some((name, variable(name).filter(|url| !url.is_empty())?));
-    names.into_iter().find_map(set)
+    // What a web server makes of a request's header `Proxy`.
+    let is_cgi = variable("REQUEST_METHOD").is_some();
+    let names = names.into_iter();
+    let mut names = names.filter(|name| !(is_cgi && name.eq_ignore_ascii_case("HTTP_PROXY")));
+    names.find_map(|name| Some((name, filled(variable(name))?)))
+}
+
+fn filled(variable: Option<String>) -> Option<String> {
+    variable.filter(|value| !value.is_empty())
 }
 
 fn direct_by(variable: impl Fn(&str) -> Option<String>) -> Vec<Direct> {
-    let said = ["NO_PROXY", "no_proxy"].into_iter().find_map(variable);
+    let names = ["NO_PROXY", "no_proxy"].into_iter();
+    let said = names.map(variable).find_map(filled);
     let said = said.unwrap_or_default();
     let hosts = said.split([',', ' ']).filter(|host| !host.is_empty());
     hosts.filter_map(|host| Direct::parse(host).ok()).collect()
@@ -309,6 +319,30 @@ mod tests {
         }
     }
 
+    /// Or whoever asks a web server could read what its programs upload.
+    #[test]
+    fn a_header_of_a_request_chooses_no_proxy() {
+        let cgi = ("REQUEST_METHOD", "GET");
+        let http = [
+            ("HTTP_PROXY", "http://evil:1"),
+            ("http_proxy", "http://evil:2"),
+        ];
+        let all = ("ALL_PROXY", "http://for-all:3");
+        for (is_https, variables, expected) in [
+            (false, &[cgi, http[0], http[1]][..], None),
+            (false, &[cgi, http[0], all], Some("http://for-all:3")),
+            (true, &[cgi, http[0], all], Some("http://for-all:3")),
+            (
+                true,
+                &[cgi, ("HTTPS_PROXY", "for-https:4")],
+                Some("http://for-https:4"),
+            ),
+        ] {
+            let found = shown(&Proxy::from_env(), is_https, variables);
+            assert_eq!(found.as_deref(), expected, "{variables:?} {is_https}");
+        }
+    }
+
     #[test]
     fn this_machine_is_behind_a_proxy_only_when_one_is_given() {
         let variable = |_: &str| Some("http://proxy:1".to_owned());
@@ -408,6 +442,19 @@ mod tests {
             let why = refused.expect_err(bad);
             assert!(why.contains("could go without a proxy"), "{why}");
         }
+    }
+
+    #[test]
+    fn an_empty_list_of_hosts_that_go_direct_hides_no_other() {
+        let variable = |name: &str| match name {
+            "HTTPS_PROXY" => Some("http://proxy:1".to_owned()),
+            "NO_PROXY" => Some(String::new()),
+            "no_proxy" => Some("a.example".to_owned()),
+            _ => None,
+        };
+        let via = Proxy::from_env().route_by(true, false, variable);
+        let via = via.expect("a proxy").expect("a proxy");
+        assert!(!via.leads_to("a.example"));
     }
 
     #[test]
