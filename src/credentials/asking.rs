@@ -156,6 +156,22 @@ mod tests {
     }
 
     #[test]
+    fn whom_nobody_should_trust_is_not_asked_again() {
+        use TransportErrorKind::{Broken, Hopeless, Stopped, Unreached};
+        for (kind, may_pass, is_unreached) in [
+            (Hopeless, false, false),
+            (Unreached, true, true),
+            (Broken, true, false),
+            (Stopped, true, false),
+        ] {
+            let what = "why".to_owned();
+            let trouble = Trouble::no_answer(&TransportError { kind, what });
+            let found = (trouble.may_pass, trouble.is_unreached);
+            assert_eq!(found, (may_pass, is_unreached), "{kind:?}");
+        }
+    }
+
+    #[test]
     fn nothing_is_sent_when_the_time_is_over() {
         let request = Fetch {
             method: "GET",

@@ -98,11 +98,11 @@ impl CredentialsProvider for CliProfile {
         if self.surroundings.says_true(OFF) {
             return Err(format!("the command line's profiles are not read: {OFF} is true").into());
         }
-        let path = match &self.path {
+        let find = || match &self.path {
             Some(path) => Ok(path.clone()),
             None => self.surroundings.in_home(".aliyun/config.json"),
         };
-        self.file.credentials(path, |text| self.profile(text))
+        self.file.credentials(find, |text| self.profile(text))
     }
 
     fn refused(&self, refused: &Credentials) {

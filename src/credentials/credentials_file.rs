@@ -117,7 +117,7 @@ impl Default for CredentialsFile {
 impl CredentialsProvider for CredentialsFile {
     fn credentials(&self) -> Result<Credentials, ProviderError> {
         self.file
-            .credentials(self.find(), |text| self.profile(text))
+            .credentials(|| self.find(), |text| self.profile(text))
     }
 
     fn refused(&self, refused: &Credentials) {

@@ -39,20 +39,21 @@ impl Reread {
         Some(Arc::clone(&known.provider))
     }
 
-    /// The provider that the file describes now.
+    /// The provider that the file describes now. Where the file is, is found out when it is to be read.
     ///
     /// A file that cannot be read any more, perhaps because it is being written, keeps what it said.
     fn provider(
         &self,
         now: Instant,
-        path: &Path,
+        find: impl FnOnce() -> Result<PathBuf, ProviderError>,
         describe: impl Fn(&[u8]) -> Result<Profile, ProviderError>,
     ) -> Result<Arc<dyn CredentialsProvider>, ProviderError> {
         if let Some(provider) = self.fresh(now) {
             return Ok(provider);
         }
         // The lock is not held meanwhile: a disk may hang.
-        let text = read_file(path);
+        let path = find()?;
+        let text = read_file(&path);
         let old = self.lock().clone();
         let provider = match (text, old) {
             (Ok(text), Some(old)) if *text == *old.text => Ok((old.text, old.provider)),
@@ -79,11 +80,10 @@ impl Reread {
 
     pub(super) fn credentials(
         &self,
-        path: Result<PathBuf, ProviderError>,
+        find: impl FnOnce() -> Result<PathBuf, ProviderError>,
         describe: impl Fn(&[u8]) -> Result<Profile, ProviderError>,
     ) -> Result<Credentials, ProviderError> {
-        let path = path?;
-        let provider = self.provider(Instant::now(), &path, describe)?;
+        let provider = self.provider(Instant::now(), find, describe)?;
         provider.credentials()
     }
 
@@ -138,7 +138,7 @@ mod tests {
         let reread = Reread::default();
         let start = Instant::now();
         let id = |after: Duration| {
-            let provider = reread.provider(start + after, &path, describe);
+            let provider = reread.provider(start + after, || Ok(path.clone()), describe);
             let given = provider.and_then(|provider| provider.credentials());
             given.map(|given| given.access_key_id().to_owned())
         };
@@ -172,7 +172,8 @@ mod tests {
         ];
         for break_it in breaks {
             break_it();
-            let provider = reread.provider(now, &path, describe).expect("kept");
+            let provider = reread.provider(now, || Ok(path.clone()), describe);
+            let provider = provider.expect("kept");
             let given = provider.credentials().expect("given");
             assert_eq!(given.access_key_id(), "good");
             now += KEEP;
@@ -187,8 +188,13 @@ mod tests {
         fs::write(&path, "same").expect("written");
         let reread = Reread::default();
         let now = Instant::now();
-        let first = reread.provider(now, &path, describe).expect("read");
-        let second = reread.provider(now + KEEP, &path, describe).expect("read");
+        let find = || Ok(path.clone());
+        let first = reread.provider(now, find, describe).expect("read");
+        let second = reread.provider(now + KEEP, find, describe).expect("read");
         assert!(Arc::ptr_eq(&first, &second));
+        // What answers at once looks at no disk, not even for the path.
+        let lost = || Err("it was looked for".into());
+        let third = reread.provider(now + KEEP, lost, describe).expect("kept");
+        assert!(Arc::ptr_eq(&first, &third));
     }
 }
