@@ -216,12 +216,17 @@ impl ClientBuilder {
     }
 
     /// Sets which proxy leads to the endpoint. Default: [`Proxy::from_env`].
+    ///
+    /// It is not for those who issue credentials: they are reached through the environment's proxy by `https`, and else
+    /// directly.
     pub fn proxy(mut self, proxy: Proxy) -> ClientBuilder {
         self.proxy = proxy;
         self
     }
 
     /// Sets whom to trust as an `https` endpoint, and how to prove who one is. Default: [`Tls::new`].
+    ///
+    /// Those who issue credentials have settings of their own, [`RamRole::tls`](crate::RamRole::tls) and the like.
     pub fn tls(mut self, tls: Tls) -> ClientBuilder {
         self.tls = tls;
         self

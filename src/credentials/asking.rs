@@ -179,6 +179,7 @@ mod tests {
             headers: &[],
             body: "",
             proxy: None,
+            tls: &crate::transport::Tls::new(),
             connect: REQUEST,
         };
         let trouble = Deadline(Instant::now())

@@ -5,8 +5,8 @@ use super::issued::{self, Kind};
 use super::source::{Fetching, Source, provide_by_fetching};
 use super::surroundings::Surroundings;
 use super::{Credentials, ProviderError};
-use crate::transport::Proxy;
 use crate::transport::fetch::Fetch;
+use crate::transport::{Proxy, Tls};
 use std::fmt;
 use std::time::Duration;
 
@@ -28,16 +28,15 @@ provide_by_fetching!(CredentialsUri);
 #[derive(Clone)]
 struct Settings {
     uri: Option<String>,
+    tls: Tls,
     surroundings: Surroundings,
 }
 
 impl CredentialsUri {
     /// What this URI answers: `http[s]://HOST[:PORT][/PATH]`.
     pub fn new(uri: impl Into<String>) -> CredentialsUri {
-        CredentialsUri(Fetching::new(Settings {
-            uri: Some(uri.into()),
-            surroundings: Surroundings::of_process(),
-        }))
+        let uri = uri.into();
+        CredentialsUri::from_environment().with(|settings| settings.uri = Some(uri))
     }
 
     /// What the URI in the environment variable `ALIBABA_CLOUD_CREDENTIALS_URI` answers.
@@ -48,8 +47,20 @@ impl CredentialsUri {
     pub(super) fn within(surroundings: Surroundings) -> CredentialsUri {
         CredentialsUri(Fetching::new(Settings {
             uri: None,
+            tls: Tls::new(),
             surroundings,
         }))
+    }
+
+    /// Sets whom to trust when the URI is one of `https`, which the client's own settings do not concern. Default:
+    /// [`Tls::new`].
+    #[must_use]
+    pub fn tls(self, tls: Tls) -> CredentialsUri {
+        self.with(|settings| settings.tls = tls)
+    }
+
+    fn with(self, change: impl FnOnce(&mut Settings)) -> CredentialsUri {
+        CredentialsUri(self.0.with(change))
     }
 }
 
@@ -61,7 +72,7 @@ impl Source for Settings {
         };
         check_url("the credentials' URI", &uri)?;
         let deadline = Deadline::new();
-        let asked = deadline.persist(|| ask(deadline, &uri));
+        let asked = deadline.persist(|| ask(deadline, &uri, &self.tls));
         asked.map_err(|trouble| {
             let at = shown(&uri);
             format!("the credentials' URI at {at}: {}", trouble.what).into()
@@ -69,6 +80,7 @@ impl Source for Settings {
     }
 
     fn check(&self) -> Result<(), String> {
+        self.tls.check()?;
         match &self.uri {
             Some(uri) => check_url("the credentials' URI", uri),
             None => Ok(()),
@@ -76,13 +88,14 @@ impl Source for Settings {
     }
 }
 
-fn ask(deadline: Deadline, uri: &str) -> Result<Credentials, Trouble> {
+fn ask(deadline: Deadline, uri: &str, tls: &Tls) -> Result<Credentials, Trouble> {
     let answer = deadline.send(&Fetch {
         method: "GET",
         url: uri,
         headers: &[],
         body: "",
         proxy: Some(&Proxy::from_env()),
+        tls,
         connect: CONNECT,
     })?;
     if answer.status != 200 {

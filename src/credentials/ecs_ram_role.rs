@@ -7,6 +7,7 @@ use super::issued::{self, Kind};
 use super::source::{Fetching, Source, provide_by_fetching};
 use super::surroundings::Surroundings;
 use super::{Credentials, ProviderError};
+use crate::transport::Tls;
 use crate::transport::fetch::{Fetch, Fetched};
 use std::fmt;
 use std::time::Duration;
@@ -97,6 +98,7 @@ impl Source for Settings {
         }
         let service = Service {
             base: self.base().trim_end_matches('/'),
+            tls: &Tls::new(),
             deadline: Deadline::new(),
             plain_is_allowed: !self.surroundings.says_true("ALIBABA_CLOUD_IMDSV1_DISABLED"),
         };
@@ -157,6 +159,8 @@ fn check_role(name: &str) -> Result<(), String> {
 
 struct Service<'a> {
     base: &'a str,
+    /// For relays by https.
+    tls: &'a Tls,
     deadline: Deadline,
     plain_is_allowed: bool,
 }
@@ -235,13 +239,14 @@ impl Service<'_> {
         })
     }
 
-    fn request<'a>(&self, url: &'a str) -> Fetch<'a> {
+    fn request<'a>(&'a self, url: &'a str) -> Fetch<'a> {
         Fetch {
             method: "GET",
             url,
             headers: &[],
             body: "",
             proxy: None,
+            tls: self.tls,
             connect: CONNECT,
         }
     }

@@ -6,6 +6,7 @@ use super::source::{Fetching, Source, provide_by_fetching};
 use super::sts::{Call, Endpoint, Session};
 use super::surroundings::Surroundings;
 use super::{Credentials, ProviderError};
+use crate::transport::Tls;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -132,6 +133,12 @@ impl OidcRole {
             self.0
                 .with(|settings| settings.endpoint.url = Some(url.into())),
         )
+    }
+
+    /// Sets whom to trust as STS, which the client's own settings do not concern. Default: [`Tls::new`].
+    #[must_use]
+    pub fn tls(self, tls: Tls) -> OidcRole {
+        OidcRole(self.0.with(|settings| settings.endpoint.tls = tls))
     }
 }
 

@@ -7,6 +7,7 @@ use super::source::{Fetching, Source, provide_by_fetching};
 use super::sts::{Call, Endpoint, Session};
 use super::surroundings::Surroundings;
 use super::{Credentials, CredentialsProvider, ProviderError};
+use crate::transport::Tls;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,6 +129,12 @@ impl RamRole {
                 .with(|settings| settings.endpoint.url = Some(url.into())),
         )
     }
+
+    /// Sets whom to trust as STS, which the client's own settings do not concern. Default: [`Tls::new`].
+    #[must_use]
+    pub fn tls(self, tls: Tls) -> RamRole {
+        RamRole(self.0.with(|settings| settings.endpoint.tls = tls))
+    }
 }
 
 impl Source for Settings {
@@ -237,6 +244,7 @@ mod tests {
             (role().external_id("1"), "2 to 1224"),
             (role().region("cn hangzhou"), "region"),
             (role().endpoint("ftp://host"), "http[s]://HOST"),
+            (role().tls(Tls::new().root_pem("")), "root certificates"),
             (
                 RamRole::new(role().session_name(""), "acs:ram::1:role/r"),
                 "2 to 64",

@@ -9,8 +9,8 @@ use super::surroundings::Surroundings;
 use crate::escape;
 use crate::protocol::parse_http_date;
 use crate::sign::rpc;
-use crate::transport::Proxy;
 use crate::transport::fetch::{Fetch, Fetched};
+use crate::transport::{Proxy, Tls};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::cell::Cell;
@@ -32,10 +32,12 @@ pub(super) struct Endpoint {
     pub(super) url: Option<String>,
     pub(super) region: Option<String>,
     pub(super) is_vpc: bool,
+    pub(super) tls: Tls,
 }
 
 impl Endpoint {
     pub(super) fn check(&self) -> Result<(), String> {
+        self.tls.check()?;
         match (&self.url, &self.region) {
             (Some(url), _) => check_url("the endpoint of STS", &with_scheme(url)),
             (None, Some(region)) => check_region(region),
@@ -180,6 +182,7 @@ impl Call<'_> {
                 headers: &[FORM],
                 body: &form,
                 proxy: Some(&Proxy::from_env()),
+                tls: &self.endpoint.tls,
                 connect: CONNECT,
             })?;
             judge(&answer, &skew)
@@ -279,6 +282,7 @@ mod tests {
             url: url.map(str::to_owned),
             region: region.map(str::to_owned),
             is_vpc,
+            tls: Tls::new(),
         }
     }
 

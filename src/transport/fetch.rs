@@ -1,7 +1,7 @@
 //! One small request beside the uploads, for whoever issues credentials: bounded in time and size, never redirected.
 //!
 //! It has a connection of its own, and one end for everything, from the look-up of the name to the last byte of the
-//! answer, even if each of them comes in time. Whom it trusts are Mozilla's roots.
+//! answer, even if each of them comes in time.
 
 use super::exchange::Exchange;
 use super::proxy::Proxy;
@@ -25,6 +25,7 @@ pub(crate) struct Fetch<'a> {
     pub(crate) body: &'a str,
     /// Which proxy leads there, if any; only by `https`: it would read the secrets else.
     pub(crate) proxy: Option<&'a Proxy>,
+    pub(crate) tls: &'a Tls,
     /// For resolving the name and connecting, TLS included.
     pub(crate) connect: Duration,
 }
@@ -114,7 +115,7 @@ impl Fetch<'_> {
             host_header: None,
             ip_family: IpFamily::Any,
             via,
-            tls: Tls::new(),
+            tls: self.tls.clone(),
         })
     }
 }
@@ -144,6 +145,7 @@ mod tests {
     use super::*;
     use std::io::Write;
     use std::net::TcpListener;
+    use std::sync::OnceLock;
     use std::thread::{self, JoinHandle};
 
     /// Takes one request and answers with these bytes, and then as `and_then` likes.
@@ -176,6 +178,8 @@ mod tests {
     /// Far more than a request of these tests needs, and never waited for.
     const LONG: Duration = Duration::from_secs(60);
 
+    static TLS: OnceLock<Tls> = OnceLock::new();
+
     fn get(url: &str) -> Fetch<'_> {
         Fetch {
             method: "GET",
@@ -183,6 +187,7 @@ mod tests {
             headers: &[("x-header", "its-value")],
             body: "",
             proxy: None,
+            tls: TLS.get_or_init(Tls::new),
             connect: LONG,
         }
     }

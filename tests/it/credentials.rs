@@ -1,6 +1,7 @@
 //! Where credentials come from: whoever issues them is a server on loopback, a file or a command, and OSS checks them.
 
 use crate::support::logs::heard_during;
+use crate::support::tls::{Authority as CertifiedBy, TlsServer};
 use crate::support::web::{Asked, Web};
 use crate::support::{Case, PART, Scene, bucket, client, hasty, meanwhile, wait_reached};
 use base64::Engine;
@@ -10,7 +11,7 @@ use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, LocalSer
 use oss_upload::{
     CliProfile, Client, Credentials, CredentialsChain, CredentialsFile, CredentialsProvider,
     CredentialsUri, EcsRamRole, ErrorKind, ExternalProcess, OidcRole, ProviderError, RamRole,
-    Refreshing,
+    Refreshing, Tls,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::Sha1;
@@ -461,6 +462,27 @@ fn a_pods_role_is_assumed_with_the_token_that_is_in_its_file_now() {
         .endpoint(&web.url);
     let why = expect_none(elsewhere);
     assert!(why.contains("none`"), "{why}");
+}
+
+#[test]
+fn whoever_issues_by_https_has_to_prove_who_it_is() {
+    let authority = Authority::new("first");
+    let certified = CertifiedBy::new();
+    let identity = certified.for_this_machine();
+    let [web, sts] = [uri(&authority), sts(&authority, &good())];
+    let front = |web: &Web| TlsServer::before(web.address(), &identity);
+    let [front_of_web, front_of_sts] = [front(&web), front(&sts)];
+    let by_uri = || CredentialsUri::new(front_of_web.endpoint());
+    let by_role = || RamRole::new(good(), ROLE).endpoint(front_of_sts.endpoint());
+    for why in [expect_none(by_uri()), expect_none(by_role())] {
+        assert!(why.contains("Tls::root_file"), "{why}");
+    }
+    // It is not asked again, and nothing was sent.
+    assert_eq!((front_of_web.connections(), web.asked().len()), (1, 0));
+    assert_eq!((front_of_sts.connections(), sts.asked().len()), (1, 0));
+    let trusting = || Tls::new().root_pem(certified.root_pem());
+    upload_with(by_uri().tls(trusting()), &mut scene("first", 2));
+    upload_with(by_role().tls(trusting()), &mut scene("first", 2));
 }
 
 /// Everybody who asks over HTTP, at the same address.

@@ -115,6 +115,11 @@ impl Tls {
         self
     }
 
+    /// Whether what was given can be used.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.config().map(drop)
+    }
+
     /// Reads what was given. The error says what is wrong with it.
     pub(super) fn config(&self) -> Result<Arc<ClientConfig>, String> {
         let installed = CryptoProvider::get_default().cloned();

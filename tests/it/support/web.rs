@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -79,6 +79,11 @@ impl Web {
         format!("http://{}", listener.local_addr().expect("an address"))
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        let place = self.url.trim_start_matches("http://");
+        place.parse().expect("an address")
+    }
+
     /// All requests so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().expect("no panic").clone()
@@ -88,8 +93,7 @@ impl Web {
 impl Drop for Web {
     fn drop(&mut self) {
         self.over.store(true, Ordering::SeqCst);
-        let address = self.url.trim_start_matches("http://");
-        let _ = TcpStream::connect(address);
+        let _ = TcpStream::connect(self.address());
     }
 }
 
