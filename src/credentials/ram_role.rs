@@ -114,7 +114,7 @@ impl RamRole {
         )
     }
 
-    /// Asks the region's STS inside its VPCs. Default: when the environment variable
+    /// Asks the region's STS inside its VPCs; without a region it changes nothing. Default: when the environment variable
     /// `ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED` is `true`.
     #[must_use]
     pub fn vpc(self) -> RamRole {
