@@ -152,13 +152,7 @@ fn list(arguments: &Arguments, bucket: &Bucket) -> Result<ExitCode, Error> {
         let stored = match upload.stored() {
             Ok(stored) => stored,
             // Complete or aborted meanwhile.
-            Err(error)
-                if error
-                    .service_error()
-                    .is_some_and(|e| e.code() == "NoSuchUpload") =>
-            {
-                continue;
-            }
+            Err(error) if error.code() == Some("NoSuchUpload") => continue,
             Err(error) => return Err(error),
         };
         let line = match arguments.json {

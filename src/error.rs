@@ -143,6 +143,11 @@ impl Error {
         }
     }
 
+    /// The code that OSS answered with, such as `NoSuchBucket`.
+    pub fn code(&self) -> Option<&str> {
+        self.service_error().map(ServiceError::code)
+    }
+
     /// The operating system's error, for [`ErrorKind::Source`], [`ErrorKind::Checkpoint`] and the like.
     pub fn io_error(&self) -> Option<&io::Error> {
         match &self.0.cause {
