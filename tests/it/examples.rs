@@ -1,8 +1,17 @@
-//! The small examples, run as a reader would run them. `process` holds `upload` to much more; the gate runs `demo`.
+//! The small examples, run as a reader would run them. `process` holds `upload` to much more, `tools` does so with
+//! `pending`; the gate runs `demo`.
+
+mod control;
+mod credentials;
+mod lost_checkpoint;
+mod metadata;
+mod network;
+mod progress;
+mod slices;
 
 use crate::support::process::{Program, WATCHDOG};
 use crate::support::{BUCKET, PART, Scene};
-use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET};
+use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, Object};
 use oss_upload::{Client, Credentials};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,26 +19,98 @@ use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
 
+/// What most of them call their object.
+const LATEST: &str = "backup/latest.tar";
+
+/// An example that uploads to the scene's server, with the credentials it knows.
+fn example(name: &str, scene: &Scene) -> Program {
+    unsigned(name, scene).credentials(ACCESS_KEY_ID, ACCESS_KEY_SECRET)
+}
+
+/// The same without credentials, whatever the machine has.
+fn unsigned(name: &str, scene: &Scene) -> Program {
+    let of_the_machine = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    of_the_machine
+        .filter(|name| name.starts_with("ALIBABA_CLOUD_"))
+        .fold(Program::example(name), |program, name| {
+            program.without_env(&name)
+        })
+        .env("OSS_ENDPOINT", &scene.server.endpoint())
+}
+
+/// The object is the file, and nothing else is left on the server.
+#[track_caller]
+fn expect_stored(scene: &Scene, key: &str) -> Object {
+    let object = scene.server.object(BUCKET, key).expect("an object");
+    let bytes = fs::read(&scene.file).expect("the file");
+    assert!(object.bytes().expect("readable") == bytes, "another object");
+    assert_eq!(scene.server.pending_uploads(), []);
+    object
+}
+
 #[test]
 fn embed_uploads_the_file_it_is_given() {
     let scene = Scene::with_len(9 << 20);
-    let ended = Program::example("embed")
-        .credentials(ACCESS_KEY_ID, ACCESS_KEY_SECRET)
-        .env("OSS_ENDPOINT", &scene.server.endpoint())
+    let ended = example("embed", &scene)
         .arg(&scene.file)
         .run()
         .expect_code(0);
-    let object = scene
-        .server
-        .object(BUCKET, "backup/latest.tar")
-        .expect("an object");
-    let bytes = fs::read(&scene.file).expect("the file");
-    assert!(object.bytes().expect("readable") == bytes);
+    let object = expect_stored(&scene, LATEST);
     assert_eq!(object.parts, Some(2));
     assert!(
-        ended.stdout.contains(&format!("{} bytes", bytes.len())),
+        ended.stdout.contains(&format!("{} bytes", object.len)),
         "{ended:?}"
     );
+}
+
+#[test]
+fn many_files_uploads_all_that_a_folder_has_and_again_what_failed() {
+    let scene = Scene::with_len(3);
+    let photos = scene.dir.path().join("photos");
+    fs::create_dir(&photos).expect("created");
+    for name in ["a.jpg", "b.jpg"] {
+        fs::copy(&scene.file, photos.join(name)).expect("copied");
+    }
+    let run = || {
+        let program = example("many_files", &scene).arg(&photos);
+        program.arg(scene.dir.path()).run()
+    };
+    let denied = scene.server.fault(Fault::deny().key("photos/b.jpg"));
+    let ran = run().expect_code(1);
+    assert!(
+        ran.stdout.contains("photos/b.jpg: ") && ran.stdout.contains("AccessDenied"),
+        "{ran:?}"
+    );
+    expect_stored(&scene, "photos/a.jpg");
+    assert!(scene.server.object(BUCKET, "photos/b.jpg").is_none());
+    denied.remove();
+    run().expect_code(0);
+    expect_stored(&scene, "photos/b.jpg");
+}
+
+/// Says how to use it, and sends nothing.
+#[test]
+fn what_an_example_cannot_use_is_status_2() {
+    let scene = Scene::with_parts(2);
+    for (name, arguments) in [
+        ("metadata", &[][..]),
+        ("credentials", &["file"]),
+        ("credentials", &["file", "nobody"]),
+        ("credentials", &["file", "ram"]),
+        ("network", &["file", "carrier-pigeon"]),
+        ("network", &["file", "private", "root", "chain"]),
+        ("progress", &[]),
+        ("control", &[]),
+        ("control", &["file", "soon"]),
+        ("slices", &["file", "0", "folder"]),
+        ("slices", &["file", "1"]),
+        ("lost_checkpoint", &["file"]),
+        ("many_files", &["folder"]),
+    ] {
+        let ran = example(name, &scene).args(arguments).run();
+        ran.expect_error(2, &["usage: ", name]);
+    }
+    assert_eq!(scene.server.requests().len(), 0);
 }
 
 #[test]
