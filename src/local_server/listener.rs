@@ -70,12 +70,10 @@ struct Open {
 }
 
 impl Listening {
-    pub(super) fn start(
-        shared: &Arc<Shared>,
-        port: u16,
-        receive_buffer: Option<usize>,
-    ) -> io::Result<Listening> {
-        let listener = bind(port, receive_buffer)?;
+    /// Listens on a socket that is [bound](bind).
+    pub(super) fn start(shared: &Arc<Shared>, socket: Socket) -> io::Result<Listening> {
+        socket.listen(1024)?;
+        let listener = TcpListener::from(socket);
         let address = listener.local_addr()?;
         let session = Arc::new(Session::default());
         let open = Arc::new(Mutex::new(vec![]));
@@ -119,18 +117,21 @@ impl Listening {
     }
 }
 
-fn bind(port: u16, receive_buffer: Option<usize>) -> io::Result<TcpListener> {
+/// Takes a port. As long as nobody listens on it, connections are refused.
+pub(super) fn bind(port: u16, receive_buffer: Option<usize>) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
-    // Coming back to a port whose old connections still linger. Elsewhere the option means something worse.
+    // Coming back to a port whose old connections still linger. Elsewhere the option means something worse. Who takes
+    // any port must not have it yet, or might get one that is kept by a server that is away.
     #[cfg(unix)]
-    socket.set_reuse_address(true)?;
+    socket.set_reuse_address(port != 0)?;
     // Connections inherit it, and it bounds the window that is offered to the client from the start.
     if let Some(bytes) = receive_buffer {
         socket.set_recv_buffer_size(bytes)?;
     }
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
-    socket.listen(1024)?;
-    Ok(socket.into())
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    Ok(socket)
 }
 
 /// What the accepting thread needs.

@@ -71,8 +71,9 @@ use content::Content;
 use fault::Faults;
 use jiff::{SignedDuration, Timestamp};
 use journal::Journal;
-use listener::Listening;
+use listener::{Listening, bind};
 use md5::{Digest, Md5};
+use socket2::Socket;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -84,6 +85,8 @@ use store::{Overwrite, Store, Stored, StoredHeaders, md5_etag};
 pub struct LocalServer {
     shared: Arc<Shared>,
     listening: Mutex<Option<Listening>>,
+    /// The port of a server that is away, so that no other gets it, and with it the requests of a client that keeps trying.
+    kept: Mutex<Option<Socket>>,
     port: u16,
     receive_buffer: Option<usize>,
 }
@@ -105,11 +108,12 @@ impl LocalServer {
 
     fn new(shared: Shared, port: u16, receive_buffer: Option<usize>) -> io::Result<LocalServer> {
         let shared = Arc::new(shared);
-        let listening = Listening::start(&shared, port, receive_buffer)?;
+        let listening = Listening::start(&shared, bind(port, receive_buffer)?)?;
         Ok(LocalServer {
             shared,
             port: listening.port(),
             listening: Mutex::new(Some(listening)),
+            kept: Mutex::new(None),
             receive_buffer,
         })
     }
@@ -124,11 +128,13 @@ impl LocalServer {
         self.port
     }
 
-    /// Closes the listening socket and all connections. Uploads, objects, faults and the journal stay.
+    /// Closes the listening socket and all connections. Uploads, objects, faults and the journal stay. So does the port:
+    /// connections are refused, and no server that takes any port gets it meanwhile.
     pub fn go_away(&self) {
         let listening = lock(&self.listening).take();
         if let Some(listening) = listening {
             listening.stop();
+            *lock(&self.kept) = bind(self.port, self.receive_buffer).ok();
         }
     }
 
@@ -136,15 +142,15 @@ impl LocalServer {
     ///
     /// # Errors
     ///
-    /// When somebody else took the port meanwhile.
+    /// When somebody else took the very port meanwhile, or the system gives no thread.
     pub fn come_back(&self) -> io::Result<()> {
         let mut listening = lock(&self.listening);
         if listening.is_none() {
-            *listening = Some(Listening::start(
-                &self.shared,
-                self.port,
-                self.receive_buffer,
-            )?);
+            let socket = match lock(&self.kept).take() {
+                Some(kept) => kept,
+                None => bind(self.port, self.receive_buffer)?,
+            };
+            *listening = Some(Listening::start(&self.shared, socket)?);
         }
         Ok(())
     }

@@ -51,7 +51,7 @@ fn a_server_that_went_away_comes_back_with_everything() {
     assert!(client.ask(&get("none")).is_err());
     assert!(TcpStream::connect(("127.0.0.1", server.port())).is_err());
     server.go_away();
-    server.come_back().expect("the port is free");
+    server.come_back().expect("the port is kept");
     server.come_back().expect("there already");
     complete("k", &id, &[(1, &etag)]).sent_ok(&server);
     assert_eq!(server.count(Operation::UploadPart), 1);
