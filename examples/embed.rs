@@ -7,6 +7,7 @@
 //! ```
 
 use oss_upload::{Checkpoint, Client, Error, Uploaded};
+use std::process::ExitCode;
 
 fn upload(file: &str) -> Result<Uploaded, Error> {
     let endpoint = std::env::var("OSS_ENDPOINT");
@@ -25,12 +26,16 @@ fn upload(file: &str) -> Result<Uploaded, Error> {
         .run()
 }
 
-fn main() {
+fn main() -> ExitCode {
     let file = std::env::args().nth(1).expect("usage: embed FILE");
     match upload(&file) {
-        Ok(done) => println!("{} bytes, ETag {}", done.size, done.etag),
+        Ok(done) => {
+            println!("{} bytes, ETag {}", done.size, done.etag);
+            return ExitCode::SUCCESS;
+        }
         // Run it again, from cron for example: it continues where this run ended.
         Err(error) if error.is_resumable() => eprintln!("to be continued: {error}"),
         Err(error) => eprintln!("failed: {error}"),
     }
+    ExitCode::FAILURE
 }
