@@ -1,5 +1,11 @@
 //! The example `upload`, as scripts and people see it: killed, interrupted, misused, and what it prints.
 
+mod connection;
+mod object;
+mod several;
+mod transfer;
+mod usage;
+
 use crate::support::process::{Halt, Moment, Program, Ran, WATCHDOG};
 use crate::support::{BUCKET, KEY, PART, Scene, random_bytes, seed};
 use oss_upload::ErrorKind;
@@ -410,6 +416,10 @@ fn json_is_one_line_with_these_fields_and_types() {
             ("retries", is_number),
             ("restarts", is_number),
             ("elapsed_ms", is_number),
+            ("file", is_string),
+            ("version_id", is_nothing),
+            ("callback_response", is_nothing),
+            ("left_behind", Value::is_array),
         ];
         let object = json.as_object().expect("an object");
         let mut expected: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
@@ -417,6 +427,13 @@ fn json_is_one_line_with_these_fields_and_types() {
         expected.sort_unstable();
         found.sort_unstable();
         assert_eq!(found, expected);
+        // A reader sees what matters first.
+        let mut after = 0;
+        for (name, _) in fields {
+            let at = ran.stdout.find(&format!("\"{name}\":"));
+            assert!(at >= Some(after), "{name}: {ran:#?}");
+            after = at.expect("it is there");
+        }
         for (name, is_right) in fields {
             assert!(is_right(&json[name]), "{name}: {json}");
         }
@@ -460,102 +477,6 @@ fn plain_progress_goes_to_standard_error_and_the_summary_to_standard_output() {
     assert_eq!(ran.stderr, "");
     let ran = program().args(["--progress", "bar", "--json"]).run();
     ran.json();
-}
-
-#[test]
-fn help_goes_to_standard_output() {
-    for flag in ["--help", "-h"] {
-        let ran = Program::bare().arg(flag).run().expect_code(0);
-        assert_eq!(ran.stderr, "");
-        for option in [
-            "--endpoint",
-            "--region",
-            "--signature",
-            "--part-size",
-            "--routines",
-            "--checkpoint",
-            "--checkpoint-dir",
-            "--checkpoint-beside",
-            "--meta",
-            "--header",
-            "--verify",
-            "--on-change",
-            "--progress",
-            "--json",
-            "OSS_ACCESS_KEY_ID",
-            "OSS_ACCESS_KEY_SECRET",
-            "OSS_SESSION_TOKEN",
-            "OSS_ENDPOINT",
-            "OSS_REGION",
-            "130",
-        ] {
-            assert!(ran.stdout.contains(option), "{option} is missing");
-        }
-    }
-}
-
-/// Options that are wrong, and what the message must name.
-const MISUSES: [(&[&str], &str); 27] = [
-    (&["--frobnicate"], "--frobnicate"),
-    (&["-x"], "-x"),
-    (&["--part-size"], "--part-size"),
-    (&["--part-size", "many"], "--part-size"),
-    (&["--part-size", "-1"], "--part-size"),
-    (&["--part-size", "0"], "part"),
-    (&["--part-size", "102399"], "102399"),
-    (&["--part-size", "6GiB"], "part"),
-    (&["--routines", "few"], "--routines"),
-    (&["--routines", "-1"], "--routines"),
-    (&["--routines", "0"], "routines"),
-    (&["--routines", "101"], "101"),
-    (&["--signature", "v2"], "--signature"),
-    (&["--verify", "luck"], "--verify"),
-    (&["--on-change", "cry"], "--on-change"),
-    (&["--progress", "loud"], "--progress"),
-    (&["--json=yes"], "--json"),
-    (&["--meta", "novalue"], "--meta"),
-    (&["--meta", "a_b=1"], "a_b"),
-    (&["--header", "novalue"], "--header"),
-    (&["--header", "Host: elsewhere"], "host"),
-    (&["--checkpoint"], "--checkpoint"),
-    (&["--checkpoint", "a", "--checkpoint-beside"], "checkpoint"),
-    (&["--endpoint", "ftp://host"], "ftp"),
-    (&["--endpoint", "http://host/path"], "/path"),
-    (&["--region", "Hang Zhou"], "Hang Zhou"),
-    (&["another", "file"], "FILE"),
-];
-
-#[test]
-fn a_wrong_option_is_named_and_nothing_is_sent() {
-    let scene = Scene::with_parts(3);
-    for (arguments, named) in MISUSES {
-        let program = Program::upload(&scene.server, &scene.file, KEY);
-        program.args(arguments).run().expect_error(2, &[named]);
-    }
-    for target in [
-        "examplebucket/key",
-        "oss://examplebucket",
-        "oss://examplebucket/",
-    ] {
-        let program = Program::bare().args(["file", target]);
-        program.run().expect_error(2, &[target]);
-    }
-    for target in ["oss://Bad_Bucket/key", "oss://examplebucket//key"] {
-        let program = Program::bare().credentials("id", "secret").arg(&scene.file);
-        let to = [
-            "--endpoint",
-            &scene.server.endpoint(),
-            "--region",
-            "cn-hangzhou",
-        ];
-        let named = target.trim_start_matches("oss://").split('/').next();
-        let ran = program.arg(target).args(to).run();
-        ran.expect_error(2, &[named.expect("a bucket")]);
-    }
-    let nowhere = Program::bare().credentials("id", "secret").arg(&scene.file);
-    let ran = nowhere.arg("oss://examplebucket/key").run();
-    ran.expect_error(2, &["--endpoint", "--region"]);
-    assert_eq!(scene.server.requests().len(), 0);
 }
 
 #[test]

@@ -78,7 +78,8 @@ impl Program {
         let mut command = Command::new(executable(name));
         let foreign = |name: &OsString| {
             let name = name.to_string_lossy().to_ascii_uppercase();
-            name.starts_with("OSS_") || name.ends_with("_PROXY")
+            let ours = ["OSS_", "ALIBABA_CLOUD_"];
+            ours.iter().any(|prefix| name.starts_with(prefix)) || name.ends_with("_PROXY")
         };
         for (name, _) in env::vars_os().filter(|(name, _)| foreign(name)) {
             command.env_remove(name);
