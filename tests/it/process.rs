@@ -1,5 +1,6 @@
 //! The example `upload`, as scripts and people see it: killed, interrupted, misused, and what it prints.
 
+mod checkpoint;
 mod connection;
 mod object;
 mod several;
