@@ -5,6 +5,7 @@ mod defects;
 mod examples;
 mod files;
 mod identity;
+mod journey;
 mod log_targets;
 mod matrix;
 mod network;
