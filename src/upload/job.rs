@@ -145,16 +145,18 @@ impl Job<'_> {
     }
 
     /// A flag for aborting, which does not hold the caller up for long, and gives way to a cancel or a deadline that
-    /// comes meanwhile. When the upload is paused, it is to be had when it is resumed.
+    /// comes meanwhile.
     pub(super) fn abort_stop(&self) -> Arc<Stop> {
-        self.control.hold(&self.stop());
         let now = Instant::now();
-        let in_haste = |from: Instant| from + ABORT_ENDED_WITHIN;
+        let latest = now + ABORT_WITHIN;
         let (is_abandoned, is_ended) = (self.control.is_abandoned(), self.is_ended());
         let end = match self.deadline {
-            _ if is_ended && !is_abandoned => in_haste(now),
-            Some(deadline) if !is_ended => in_haste(deadline).min(now + ABORT_WITHIN),
-            _ => now + ABORT_WITHIN,
+            _ if is_ended && !is_abandoned => now + ABORT_ENDED_WITHIN,
+            // A deadline that no clock can go beyond is far away.
+            Some(deadline) if !is_ended => deadline
+                .checked_add(ABORT_ENDED_WITHIN)
+                .map_or(latest, |end| end.min(latest)),
+            _ => latest,
         };
         let stop = Arc::new(Stop::until(Some(end)));
         if !self.control.is_cancelled() {

@@ -220,7 +220,12 @@ impl State<'_> {
     pub(super) fn abort(&mut self, job: &Job<'_>, owed: Owed) {
         self.record.forget_upload();
         // What is abandoned is cleared at the end of the run, all at once.
-        if job.control.is_abandoned() || !job.abort(&owed, &job.abort_stop()) {
+        if job.control.is_abandoned() {
+            self.owed.push(owed);
+            return;
+        }
+        self.watch.hold(job);
+        if !job.abort(&owed, &job.abort_stop()) {
             self.owed.push(owed);
         }
     }
@@ -245,6 +250,10 @@ impl State<'_> {
     fn clear(&mut self, job: &Job<'_>, is_done: bool) {
         let kept = self.record.forget_upload().filter(|_| !is_done);
         self.owed.extend(kept);
+        if self.owed.is_empty() {
+            return;
+        }
+        self.watch.hold(job);
         let stop = job.abort_stop();
         self.owed.retain(|owed| !job.abort(owed, &stop));
     }

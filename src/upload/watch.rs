@@ -85,6 +85,16 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Waits for the end of a pause, unless the upload is to end, and looks on meanwhile. A panic is told by the next
+    /// [`show`](Self::show).
+    pub(super) fn hold(&mut self, job: &Job<'_>) {
+        let (stop, beat) = (job.stop(), self.beat());
+        while job.control.is_paused() && !stop.is_set() {
+            job.control.hold_for(&stop, beat);
+            self.is_well_after(|watch| watch.look(job));
+        }
+    }
+
     /// Tells the listener what is left to be told. How the upload ended is decided: a panic changes nothing.
     pub(super) fn finish(&mut self) {
         self.is_well_after(Watch::deliver);

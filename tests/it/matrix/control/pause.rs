@@ -70,6 +70,38 @@ fn no_request_begins_in_a_pause_and_the_upload_goes_on_where_it_was() {
     }
 }
 
+#[test]
+fn a_pause_in_the_last_request_does_not_keep_the_caller() {
+    for (operation, n_parts) in [(PutObject, 1), (CompleteMultipartUpload, 3)] {
+        let scene = scene_of(n_parts);
+        let control = Control::new();
+        let pausing = control.clone();
+        scene.once(Fault::run(move |_| pausing.pause()), operation);
+        let uploaded = watched_by(&control, scene.upload()).expect("it is complete");
+        assert!(control.is_paused() && !control.is_cancelled());
+        scene.expect_done(&uploaded);
+    }
+}
+
+#[test]
+fn whoever_looks_on_does_so_while_an_abort_waits_for_the_end_of_a_pause() {
+    let scene = Scene::with_parts(3);
+    let control = Control::new();
+    let pausing = control.clone();
+    scene.once(Fault::run(move |_| pausing.pause()), UploadPart);
+    scene.once(Fault::deny(), UploadPart);
+    let aborts = Notes::new();
+    let resume = in_a_pause(|_| {
+        aborts.add(scene.server.count(AbortMultipartUpload));
+        control.resume();
+    });
+    let upload = scene.upload_without_checkpoint().progress_every(OFTEN);
+    let failed = watched_by(&control, upload.on_progress(resume)).expect_err("denied");
+    assert_eq!(failed.kind(), ErrorKind::Service, "{failed}");
+    assert_eq!(aborts.take(), [0]);
+    assert_eq!(scene.server.pending_uploads().len(), 0);
+}
+
 /// Finished parts are not even read again.
 #[test]
 fn the_file_is_not_read_in_a_pause() {
