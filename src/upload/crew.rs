@@ -1,5 +1,6 @@
 //! The routines of uploads: a thread pool of their own, with the threads that ask for work free to look on.
 
+use super::ROUTINES;
 use super::pace::Pace;
 use crate::error::{Error, ErrorKind};
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -112,8 +113,11 @@ impl Crew {
             return;
         };
         let mut pool = lock(pool);
-        if routines > pool.threads.current_num_threads() {
-            match Pool::new(routines) {
+        let threads = pool.threads.current_num_threads();
+        if routines > threads {
+            // The smaller ones stay until the work that began with them is done: doubled each time, they are few threads.
+            let doubled = (2 * threads).min(*ROUTINES.end());
+            match Pool::new(routines.max(doubled)) {
                 Ok(larger) => {
                     pool.is_superseded.store(true, Ordering::Relaxed);
                     *pool = larger;
@@ -129,7 +133,8 @@ impl Crew {
     }
 
     /// Lets everybody do `step` again and again until it says that there is no more to do, at most so many at the same
-    /// time, and returns when all are through; meanwhile the calling thread looks on, so often.
+    /// time, and returns when all are through; meanwhile the calling thread looks on, so often. Should there be more to do
+    /// again while some are still at work, the others come back as soon as it has looked.
     ///
     /// Where several ask for work at the same time, they take turns after each step. Whoever panics, the others finish:
     /// `panicked` is called first, so that it can tell them to hurry.
@@ -184,7 +189,7 @@ enum Ended {
 /// Those who are at work, or wait for a thread.
 struct Team {
     size: usize,
-    /// One of them found nothing more to do.
+    /// One of them found nothing more to do, just now.
     is_through: bool,
     tell: Sender<Ended>,
     told: Receiver<Ended>,
@@ -232,6 +237,8 @@ impl Shift<'_> {
                 if due <= Instant::now() {
                     self.guarded(&mut *look_on);
                     due = Instant::now() + self.every;
+                    // As long as somebody is at work, there may be more to do by now.
+                    team.is_through &= team.size == 0;
                 }
                 if pool.is_superseded()
                     && let Hands::Pool(larger) = &self.crew.hands
@@ -276,6 +283,7 @@ impl Shift<'_> {
 mod tests {
     use super::*;
     use crate::stop::Stop;
+    use std::collections::BTreeSet;
     use std::sync::Barrier;
     use std::thread;
 
@@ -310,7 +318,7 @@ mod tests {
             .expect("threads")
             .work(3, work, EVERY, || {}, note);
         assert!(noticed.into_inner());
-        assert_eq!(finished.into_inner(), 2);
+        assert!(finished.into_inner() >= 2, "they come back while it panics");
     }
 
     /// Does `step` until it is told that `n` steps are done by all together.
@@ -373,13 +381,87 @@ mod tests {
         let step = steps(200, &done, || {
             let attempt = || {
                 most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                thread::yield_now();
+                // Some time for another to come in too.
+                for _ in 0..1000 {
+                    thread::yield_now();
+                    if at_once.load(Ordering::SeqCst) > 1 {
+                        break;
+                    }
+                }
                 at_once.fetch_sub(1, Ordering::SeqCst);
             };
             crew.pace().attempt(&stop, attempt, |()| None);
         });
         crew.work(3, step, EVERY, || {}, || panic!("nobody panicked"));
         assert_eq!(most.into_inner(), 2);
+    }
+
+    #[test]
+    fn when_all_are_through_nobody_begins_again_although_it_is_time_to_look() {
+        const EVERY: Duration = Duration::from_micros(100);
+        for _ in 0..500 {
+            let times = AtomicUsize::new(0);
+            let once = || {
+                let begun = Instant::now();
+                // Only the first time it takes longer than it is to the next look.
+                while times.load(Ordering::SeqCst) == 0 && begun.elapsed() < 3 * EVERY {
+                    thread::yield_now();
+                }
+                times.fetch_add(1, Ordering::SeqCst);
+                false
+            };
+            let crew = Crew::new(1).expect("threads");
+            crew.work(1, once, EVERY, || {}, || panic!("nobody panicked"));
+            assert_eq!(times.into_inner(), 1);
+        }
+    }
+
+    #[test]
+    fn who_found_nothing_to_do_comes_back_for_what_comes_later() {
+        const LONGEST: Duration = Duration::from_secs(20);
+        let (work, found_nothing) = (Mutex::new(vec![false]), AtomicBool::new(false));
+        let (is_second_done, is_helped) = (AtomicBool::new(false), AtomicBool::new(false));
+        let wait_for = |what: &AtomicBool| {
+            let begun = Instant::now();
+            while !what.load(Ordering::SeqCst) && begun.elapsed() < LONGEST {
+                thread::yield_now();
+            }
+            what.load(Ordering::SeqCst)
+        };
+        // The first piece takes until the second is done, which only another can do.
+        let step = || {
+            let next = lock(&work).pop();
+            match next {
+                Some(true) => is_second_done.store(true, Ordering::SeqCst),
+                Some(false) => is_helped.store(wait_for(&is_second_done), Ordering::SeqCst),
+                None => found_nothing.store(true, Ordering::SeqCst),
+            }
+            next.is_some()
+        };
+        let crew = Crew::new(2).expect("threads");
+        thread::scope(|scope| {
+            let working = scope.spawn(|| crew.work(2, step, EVERY, || {}, || panic!("no panic")));
+            assert!(wait_for(&found_nothing) && !working.is_finished());
+            lock(&work).push(true);
+        });
+        assert!(is_helped.into_inner(), "nobody came back");
+    }
+
+    #[test]
+    fn routines_that_come_one_by_one_leave_few_threads_behind() {
+        let crew = Crew::new(1).expect("threads");
+        let (done, pools) = (AtomicUsize::new(1), Mutex::new(BTreeSet::new()));
+        let step = || {
+            lock(&pools).insert(rayon::current_num_threads());
+            let routines = done.fetch_add(1, Ordering::SeqCst);
+            crew.set_routines(routines.clamp(1, 100));
+            routines < 1000
+        };
+        crew.work(100, step, EVERY, || {}, || panic!("nobody panicked"));
+        let pools = pools.into_inner().expect("sound");
+        assert_eq!(pools.last(), Some(&100));
+        let threads: usize = pools.iter().sum();
+        assert!(threads < 256, "{pools:?}");
     }
 
     #[test]
