@@ -81,13 +81,14 @@ impl<'scope, 'env, 'l, 'a> Feed<'scope, 'env, 'l, 'a> {
         let beat = self.every.min(LONGEST_BEAT);
         let mut due = Instant::now() + beat;
         while ends.is_some() || self.n_in_line > 0 {
+            if self.line.end().is_some() {
+                ends = None;
+            }
             let told = match &ends {
                 Some(open) if self.n_in_line < LOOK_AHEAD => {
                     match panic::catch_unwind(AssertUnwindSafe(|| files.next())) {
-                        Ok(Some(upload)) if self.line.end().is_none() => {
-                            self.put_in_line(upload, open);
-                        }
-                        Ok(_) => ends = None,
+                        Ok(Some(upload)) => self.put_in_line(upload, open),
+                        Ok(None) => ends = None,
                         Err(why) => {
                             self.line.control.cancel();
                             panicked = Some(why);

@@ -251,6 +251,24 @@ fn what_is_cancelled_goes_on_from_the_checkpoints_and_abandoned_leaves_nothing()
 }
 
 #[test]
+fn a_file_that_is_taken_as_all_of_them_are_cancelled_has_an_outcome_too() {
+    let scene = Scene::with_len(0);
+    let paths = files(&scene, &[10; 5]);
+    let control = Control::new();
+    let taken = paths.iter().enumerate().map(|(i, path)| {
+        if i == 2 {
+            control.cancel();
+        }
+        each(&scene, path)
+    });
+    let uploads = scene.bucket.upload_files(taken).control(&control);
+    let outcomes = uploads.run().expect("begun");
+    assert!(outcomes.iter().map(|o| &o.path).eq(&paths[..3]));
+    let last = outcomes[2].result.as_ref().expect_err("cancelled");
+    assert_eq!(last.kind(), ErrorKind::Cancelled, "{last}");
+}
+
+#[test]
 fn a_file_of_one_part_continues_the_checkpoint_of_an_earlier_run_and_makes_none() {
     let scene = Scene::with_len(0);
     let paths = files(&scene, &[3 * PART]);
