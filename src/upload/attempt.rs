@@ -174,6 +174,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
     fn put_watched(&mut self, part: &Part) -> Result<(Completed, u64), Ended> {
         let (source, pace) = (self.source, self.crew.pace());
         let put = |calls: &Calls<'_>, stop: &Arc<Stop>| calls.put_object(source, part, pace, stop);
+        let pauses = self.job.control.pauses();
         let failure = match self.by_crew(put)? {
             Ok(stored) => {
                 self.job.progress.add_done(part.len);
@@ -181,7 +182,9 @@ impl<'r, 'a> Attempt<'r, 'a> {
             }
             Err(failure) => failure,
         };
-        let retried = self.job.progress.retries() > 0;
+        // A pause may have broken an attempt off that does not count as one.
+        let was_paused = self.job.control.pauses() > pauses;
+        let retried = was_paused || self.job.progress.retries() > 0;
         Err(match failure {
             // An earlier attempt may have succeeded, and now its own object is in the way.
             SendFailure::Request(failure) if failure.is_service("FileAlreadyExists") && retried => {

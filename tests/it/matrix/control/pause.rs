@@ -83,6 +83,23 @@ fn a_pause_in_the_last_request_does_not_keep_the_caller() {
     }
 }
 
+/// Broken off by the pause, it costs no attempt; but it may have come through.
+#[test]
+fn an_object_that_was_stored_in_a_pause_is_not_in_its_own_way() {
+    for len in [0, PART - 1] {
+        let scene = Scene::with_len(len);
+        let control = Control::new();
+        let pausing = control.clone();
+        scene.once(Fault::run(move |_| pausing.pause()), PutObject);
+        scene.once(Fault::lose_answer(), PutObject);
+        let upload = scene.upload().forbid_overwrite().progress_every(OFTEN);
+        let upload = upload.on_progress(in_a_pause(|_| control.resume()));
+        let uploaded = watched_by(&control, upload).expect("it is there");
+        assert_eq!(scene.server.count(PutObject), 2);
+        scene.expect_done(&uploaded);
+    }
+}
+
 #[test]
 fn whoever_looks_on_does_so_while_an_abort_waits_for_the_end_of_a_pause() {
     let scene = Scene::with_parts(3);
@@ -99,6 +116,7 @@ fn whoever_looks_on_does_so_while_an_abort_waits_for_the_end_of_a_pause() {
     let failed = watched_by(&control, upload.on_progress(resume)).expect_err("denied");
     assert_eq!(failed.kind(), ErrorKind::Service, "{failed}");
     assert_eq!(aborts.take(), [0]);
+    assert_eq!(failed.left_behind(), [""; 0]);
     assert_eq!(scene.server.pending_uploads().len(), 0);
 }
 
