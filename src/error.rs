@@ -104,6 +104,11 @@ impl Error {
         }
     }
 
+    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Error {
+        self.0.kind = kind;
+        self
+    }
+
     pub(crate) fn at_path(mut self, path: &Path) -> Error {
         self.0.path = Some(path.to_owned());
         self

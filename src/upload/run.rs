@@ -172,7 +172,7 @@ impl<'a> UploadFile<'a> {
 fn attempts(job: &Job<'_>, state: &mut State<'_>, source: Source) -> Result<Object, Error> {
     let mut opened = Some(source);
     for _ in 0..=MAX_RESTARTS {
-        let source = opened.take().map_or_else(|| job.open(), Ok)?;
+        let source = opened.take().map_or_else(|| open_again(job), Ok)?;
         let reason = match attempt(job, state, &source) {
             Ok(object) => return Ok(object),
             Err(Ended::Complete(object)) => return Ok(*object),
@@ -198,6 +198,17 @@ fn attempts(job: &Job<'_>, state: &mut State<'_>, source: Source) -> Result<Obje
         reason.unwrap_or_default()
     );
     Err(job.error(kind, why).at_path(&job.path))
+}
+
+/// Options that were fine for the file as it was are not to blame for what it is by now.
+fn open_again(job: &Job<'_>) -> Result<Source, Error> {
+    let opened = job
+        .open()
+        .and_then(|source| job.plan(&source).map(|_| source));
+    opened.map_err(|error| match error.kind() {
+        ErrorKind::Options => error.of_kind(ErrorKind::SourceChanged),
+        _ => error,
+    })
 }
 
 fn attempt(job: &Job<'_>, state: &mut State<'_>, source: &Source) -> Result<Object, Ended> {

@@ -100,6 +100,30 @@ fn every_range_arrives_as_exactly_its_bytes_fresh_and_resumed() {
     }
 }
 
+/// What was sent is aborted, so the options cannot be what was wrong from the start.
+#[test]
+fn a_file_that_shrinks_below_the_range_or_grows_beyond_the_parts_meanwhile_has_changed() {
+    let cut_short = 2 * PART;
+    let too_long = PART * 10_000 + 1;
+    for len in [cut_short, too_long] {
+        let scene = Scene::with_len(LEN);
+        let file = scene.file.clone();
+        let resize = Fault::run(move |_| {
+            let file = fs::File::options().write(true).open(&file).expect("there");
+            file.set_len(len).expect("a file system with holes");
+        });
+        scene.once(resize, UploadPart);
+        let upload = match len > LEN {
+            true => scene.upload(),
+            false => scene.upload().range(PART..LEN),
+        };
+        let error = upload.run().expect_err("it does not fit any more");
+        assert_eq!(error.kind(), ErrorKind::SourceChanged, "{error}");
+        assert_eq!(scene.server.pending_uploads().len(), 0);
+        assert!(!scene.checkpoint().exists() && !error.is_resumable());
+    }
+}
+
 #[test]
 fn every_way_to_say_a_range_means_the_same_bytes() {
     let scene = Scene::with_len(3 * PART);
