@@ -133,14 +133,34 @@ fn who_abandons_before_it_leaves_nothing_and_who_cancels_is_told_so() {
     }
 }
 
+/// The longest time from now on that the clock can tell.
+fn longest() -> Duration {
+    let (mut can, mut cannot) = (Duration::ZERO, Duration::MAX);
+    while cannot - can > Duration::from_millis(1) {
+        let middle = can + (cannot - can) / 2;
+        match Instant::now().checked_add(middle) {
+            Some(_) => can = middle,
+            None => cannot = middle,
+        }
+    }
+    can
+}
+
 #[test]
 fn one_that_is_far_away_changes_nothing() {
-    for within in [Duration::from_secs(3600), Duration::MAX] {
+    let at_the_end = longest() - Duration::from_millis(300);
+    for within in [Duration::from_secs(3600), at_the_end, Duration::MAX] {
         for n_parts in [1, 6] {
             let scene = Scene::with_parts(n_parts);
             let uploaded = scene.upload().deadline(within).run();
             scene.expect_done(&uploaded.expect("in time"));
         }
+        // What is of no use is aborted.
+        let scene = Scene::with_parts(6);
+        scene.interrupt_after(2);
+        scene.rewrite();
+        let uploaded = scene.upload().deadline(within).run();
+        scene.expect_done(&uploaded.expect("in time"));
     }
 }
 
