@@ -154,6 +154,9 @@ impl Control {
     /// that is less, is broken off before the server gives it up, and sent anew after the pause. That costs none of the
     /// attempts that a part has. Cancelling and the deadline are heard in a pause. An upload that fails meanwhile and is to
     /// be aborted waits for the end of the pause to do so.
+    ///
+    /// A pause has no end by itself: whoever lets go of the last control that is not an upload's own leaves the uploads
+    /// paused until their deadline, or for ever.
     pub fn pause(&self) {
         let flow = &self.0.flow;
         if flow.pauses.begin(flow.now()) {
