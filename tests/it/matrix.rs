@@ -1,5 +1,7 @@
 //! The fault matrix: a module a row; tests/README.md says what each row promises.
 
+#[cfg(unix)]
+mod combined;
 mod connect;
 mod control;
 mod credentials;
