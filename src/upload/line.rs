@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often a thread that looks after short files looks on. It has nothing to look at.
+/// How soon routines that found no short file in line come back for those that came later.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A file that waits for its turn, and its place among the outcomes.
