@@ -1,6 +1,6 @@
 //! Giving up what an earlier run left behind, without uploading.
 
-use super::calls::try_abort;
+use super::aborting::try_abort;
 use super::inspect::RecordedUpload;
 use super::record::open_failed;
 use crate::checkpoint::file::{CheckpointFile, Disk};

@@ -6,31 +6,27 @@ use super::options::ObjectHeaders;
 use super::pace::Pace;
 use super::plan::Part;
 use super::progress::Progress;
+use super::repeating::{Repeatable, repeat};
 use super::source::{PartReader, ReadFailure, Source};
 use super::valve::Valve;
-use crate::checkpoint::record::Owed;
 use crate::client::Bucket;
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 use crate::part::{DonePart, PartNumber};
 use crate::protocol::complete::Completed;
 use crate::protocol::head_object::Head;
 use crate::protocol::list_parts::ListedPart;
 use crate::protocol::list_uploads::Marker;
 use crate::protocol::{
-    Additions, Answer, Body, Operation, Request, Unreadable, abort, complete, content_md5,
-    head_object, initiate, list_parts, list_uploads, put_object, upload_part,
+    Answer, Body, Operation, Request, Unreadable, complete, content_md5, head_object, initiate,
+    list_parts, list_uploads, put_object, upload_part,
 };
-use crate::retry::{Failure, Next, RetryPolicy, Tries};
+use crate::retry::Failure;
 use crate::stop::Stop;
 use crate::transport::TransportErrorKind;
 use md5::{Digest, Md5};
 use std::cell::Cell;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How often an upload is aborted that keeps having parts.
-const MAX_ABORTS: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Calls<'a> {
@@ -407,130 +403,9 @@ impl SendFailure {
     }
 }
 
-/// Aborts an upload, of this key or of another; `false` when it may still be there.
-///
-/// A part that was in flight may be stored after an abort, so it is repeated until ListParts finds none.
-pub(super) fn abort(bucket: &Bucket, owed: &Owed, additions: &Additions, stop: &Arc<Stop>) -> bool {
-    let aborted = try_abort(bucket, owed, additions, stop);
-    if let Err(why) = &aborted {
-        log::warn!(
-            target: "oss_upload::upload",
-            "upload {} of {}/{} could not be aborted, its parts are billed until it is: {why}",
-            owed.upload_id.escape_debug(),
-            bucket.name(),
-            owed.key.escape_debug()
-        );
-    }
-    aborted.is_ok()
-}
-
-/// Why an upload may still be there.
-#[derive(Debug)]
-pub(super) enum NotAborted {
-    Request(Failure),
-    /// However often it is aborted.
-    KeepsParts,
-}
-
-impl fmt::Display for NotAborted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NotAborted::Request(failure) => failure.fmt(f),
-            NotAborted::KeepsParts => write!(f, "after {MAX_ABORTS} times it still has parts"),
-        }
-    }
-}
-
-impl NotAborted {
-    pub(super) fn into_error(self, doing: String) -> Error {
-        match self {
-            NotAborted::Request(failure) => error(doing, failure),
-            NotAborted::KeepsParts => Error::text(ErrorKind::Service, doing, self.to_string()),
-        }
-    }
-}
-
-/// Aborts an upload as [`abort`] does, and leaves it to the caller to tell of a failure.
-pub(super) fn try_abort(
-    bucket: &Bucket,
-    owed: &Owed,
-    additions: &Additions,
-    stop: &Arc<Stop>,
-) -> Result<(), NotAborted> {
-    let (key, upload_id) = (&owed.key, &owed.upload_id);
-    let mut left = 0;
-    for _ in 0..MAX_ABORTS {
-        let request = || abort::request(key, upload_id, additions);
-        match call(bucket, stop, request, abort::read) {
-            Ok(()) => {}
-            Err(failure) if failure.is_service("NoSuchUpload") => return Ok(()),
-            Err(failure) => return Err(NotAborted::Request(failure)),
-        }
-        let request = || list_parts::request(key, upload_id, "0", additions);
-        left = match call(bucket, stop, request, list_parts::read) {
-            Ok(page) if page.parts.is_empty() => return Ok(()),
-            Ok(page) => page.parts.len(),
-            Err(failure) if failure.is_service("NoSuchUpload") => return Ok(()),
-            // Nobody tells; the next abort may.
-            Err(failure) if failure.is_service("AccessDenied") => 0,
-            Err(failure) => return Err(NotAborted::Request(failure)),
-        };
-    }
-    match left {
-        // A server that keeps granting keeps nothing.
-        0 => Ok(()),
-        _ => Err(NotAborted::KeepsParts),
-    }
-}
-
-/// One call outside of a run's progress, repeated where that may help.
-pub(super) fn call<'r, T>(
-    bucket: &Bucket,
-    stop: &Arc<Stop>,
-    request: impl Fn() -> Request<'r>,
-    read: impl Fn(&Answer) -> Result<T, Unreadable>,
-) -> Result<T, Failure> {
-    let policy = bucket.client().retry_policy();
-    let operation = request().operation;
-    let once = || Ok(read(&bucket.exchange(request(), stop)?)?);
-    let started = Instant::now();
-    repeat(
-        policy,
-        operation,
-        stop,
-        || started.elapsed(),
-        once,
-        |_, _| {},
-    )
-}
-
 /// Why an attempt at sending failed, for those who learn from that.
 fn why<T>(sent: &Result<T, SendFailure>) -> Option<&Failure> {
     sent.as_ref().err()?.failure()
-}
-
-/// The error of a request that failed for good.
-pub(super) fn error(doing: String, failure: Failure) -> Error {
-    let kind = failure.kind();
-    match failure {
-        Failure::Service(error)
-        | Failure::ClockCorrected(error)
-        | Failure::CredentialsRenewed(error) => Error::service(doing, error),
-        _ if failure.is_stopped() => Error::text(kind, doing, "cancelled"),
-        _ => Error::text(kind, doing, failure.to_string()),
-    }
-}
-
-/// An error that may hold a failure of a request.
-trait Repeatable: From<Failure> {
-    /// `None` when the request is not to blame.
-    fn failure(&self) -> Option<&Failure>;
-}
-
-impl Repeatable for Failure {
-    fn failure(&self) -> Option<&Failure> {
-        Some(self)
-    }
 }
 
 impl Repeatable for SendFailure {
@@ -539,55 +414,6 @@ impl Repeatable for SendFailure {
             SendFailure::Request(failure) => Some(failure),
             SendFailure::Read(_) => None,
         }
-    }
-}
-
-/// Does it again until it succeeds, cannot, or has been tried often enough.
-fn repeat<T, E: Repeatable>(
-    policy: &RetryPolicy,
-    operation: Operation,
-    stop: &Arc<Stop>,
-    now: impl Fn() -> Duration,
-    mut once: impl FnMut() -> Result<T, E>,
-    mut repeating: impl FnMut(&Failure, Duration),
-) -> Result<T, E> {
-    let mut tries = Tries::default();
-    while !stop.is_set() {
-        let error = match once() {
-            Ok(done) => return Ok(done),
-            Err(error) => error,
-        };
-        let Some(failure) = error.failure() else {
-            return Err(error);
-        };
-        let chance = fastrand::f64();
-        let Next::After(delay) = tries.after(policy, operation, failure, now(), chance) else {
-            return Err(error);
-        };
-        log::debug!(
-            target: "oss_upload::retry",
-            "{operation} failed, again in {} ms: {failure}",
-            delay.as_millis()
-        );
-        if operation == Operation::InitiateMultipartUpload && may_have_begun(failure) {
-            log::warn!(
-                target: "oss_upload::upload",
-                "the answer to {operation} was lost: an upload without parts may stay on the server until a \
-                 lifecycle rule ends it"
-            );
-        }
-        repeating(failure, delay);
-        stop.sleep(delay);
-    }
-    Err(Failure::stopped().into())
-}
-
-/// Whether the server may have done what was asked, although no answer says so.
-fn may_have_begun(failure: &Failure) -> bool {
-    match failure {
-        Failure::Transport(error) => error.kind != TransportErrorKind::Unreached,
-        Failure::Unreadable(_) => true,
-        _ => false,
     }
 }
 

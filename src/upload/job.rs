@@ -1,6 +1,7 @@
 //! What stays the same over a whole run.
 
-use super::calls::{self, Calls, abort};
+use super::aborting::abort;
+use super::calls::Calls;
 use super::control::Control;
 use super::crew::Crew;
 use super::events::Events;
@@ -9,6 +10,7 @@ use super::options::ObjectHeaders;
 use super::plan::Plan;
 use super::progress::Progress;
 use super::range::Range;
+use super::repeating;
 use super::resume::Trust;
 use super::source::Source;
 use super::{OnChange, Verify};
@@ -239,7 +241,7 @@ impl Job<'_> {
     fn failed(&self, doing: String, failure: Failure) -> Error {
         match failure.is_stopped() {
             true => self.ended(),
-            false => calls::error(doing, failure),
+            false => repeating::error(doing, failure),
         }
     }
 }

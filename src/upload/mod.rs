@@ -1,6 +1,7 @@
 //! The conductor of an upload: the only room that knows all others.
 
 mod abandon;
+mod aborting;
 mod attempt;
 mod callback;
 mod calls;
@@ -31,6 +32,7 @@ mod progress;
 mod range;
 mod rate;
 mod record;
+mod repeating;
 pub(crate) mod resume;
 mod resuming;
 mod run;

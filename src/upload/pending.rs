@@ -1,10 +1,12 @@
 //! The open uploads of a bucket: listed, looked at, aborted by age.
 
-use super::calls::{Calls, call, error, try_abort};
+use super::aborting::try_abort;
+use super::calls::Calls;
 use super::control::Control;
 use super::events::Events;
 use super::options::ObjectHeaders;
 use super::progress::Progress;
+use super::repeating::{call, error};
 use crate::checkpoint::record::Owed;
 use crate::client::Bucket;
 use crate::endpoint::check_key;
