@@ -17,6 +17,8 @@ pub(super) struct Crew {
     hands: Hands,
     /// How many ask for work at the same time.
     shifts: AtomicUsize,
+    /// So many threads the system did not give: nobody asks for them again.
+    refused: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -90,6 +92,7 @@ impl Crew {
             pace: Arc::new(Pace::new(routines)),
             hands: Hands::Pool(Mutex::new(Pool::new(routines)?)),
             shifts: AtomicUsize::new(0),
+            refused: AtomicUsize::new(usize::MAX),
         })
     }
 
@@ -99,6 +102,7 @@ impl Crew {
             pace: Arc::clone(&self.pace),
             hands: Hands::Own,
             shifts: AtomicUsize::new(0),
+            refused: AtomicUsize::new(usize::MAX),
         }
     }
 
@@ -114,7 +118,7 @@ impl Crew {
         };
         let mut pool = lock(pool);
         let threads = pool.threads.current_num_threads();
-        if routines > threads {
+        if routines > threads && routines < self.refused.load(Ordering::Relaxed) {
             // The smaller ones stay until the work that began with them is done: doubled each time, they are few threads.
             let doubled = (2 * threads).min(*ROUTINES.end());
             match Pool::new(routines.max(doubled)) {
@@ -124,7 +128,7 @@ impl Crew {
                 }
                 Err(why) => {
                     log::warn!(target: "oss_upload::upload", "no more routines than before: {why}");
-                    return;
+                    self.refused.store(routines, Ordering::Relaxed);
                 }
             }
         }

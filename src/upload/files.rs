@@ -116,7 +116,7 @@ impl<'a> UploadFiles<'a> {
     /// Sets how many requests with a body are under way at the same time, over all files: 1 to 100. Default: 1.
     ///
     /// Files of one part and parts of longer files take turns. Beside these routines each longer file under way,
-    /// at most as many as there are routines, has a thread that looks after it.
+    /// at most as many as there are routines, has two threads: one looks after it, one writes its checkpoint.
     pub fn routines(mut self, routines: usize) -> Self {
         self.routines = routines;
         self

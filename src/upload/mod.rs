@@ -427,10 +427,13 @@ impl<'a> UploadFile<'a> {
             ("control", self.control.is_some()),
             ("rate_limit", self.rate_limit.is_some()),
             ("on_progress", self.observer.is_some()),
-            ("on_event", self.listener.is_some()),
         ];
         if let Some((name, _)) = its_own.into_iter().find(|(_, is_own)| *is_own) {
             let why = format!("`{name}` of a file among many is to be set for all of them");
+            return Err(self.error(ErrorKind::Options, why));
+        }
+        if self.listener.is_some() {
+            let why = "a file among many has no `on_event`: `on_outcome` tells of each";
             return Err(self.error(ErrorKind::Options, why));
         }
         let headers = self.check()?;

@@ -72,6 +72,13 @@ pub(super) fn repeat<T, E: Repeatable>(
         let Some(failure) = error.failure() else {
             return Err(error);
         };
+        if operation == Operation::InitiateMultipartUpload && may_have_begun(failure) {
+            log::warn!(
+                target: "oss_upload::upload",
+                "the answer to {operation} was lost: an upload without parts may stay on the server until a \
+                 lifecycle rule ends it"
+            );
+        }
         let chance = fastrand::f64();
         let Next::After(delay) = tries.after(policy, operation, failure, now(), chance) else {
             return Err(error);
@@ -81,13 +88,6 @@ pub(super) fn repeat<T, E: Repeatable>(
             "{operation} failed, again in {} ms: {failure}",
             delay.as_millis()
         );
-        if operation == Operation::InitiateMultipartUpload && may_have_begun(failure) {
-            log::warn!(
-                target: "oss_upload::upload",
-                "the answer to {operation} was lost: an upload without parts may stay on the server until a \
-                 lifecycle rule ends it"
-            );
-        }
         repeating(failure, delay);
         stop.sleep(delay);
     }

@@ -304,21 +304,30 @@ fn a_file_of_one_part_continues_the_checkpoint_of_an_earlier_run_and_makes_none(
 #[test]
 fn what_is_said_of_all_is_not_said_of_one() {
     let scene = Scene::with_len(0);
-    let paths = files(&scene, &[10, 20, 30, 40]);
+    let paths = files(&scene, &[10, 20, 30, 40, 50, 60]);
     let one = |i: usize| each(&scene, &paths[i]);
     let uploads = [
         one(0).routines(2),
         one(1).control(&Control::new()),
         one(2).on_progress(|_| {}),
-        one(3),
+        one(3).rate_limit(2048),
+        one(4).on_event(|_| {}),
+        one(5),
     ];
     let outcomes = scene.bucket.upload_files(uploads).run().expect("begun");
-    for (outcome, name) in outcomes.iter().zip(["routines", "control", "on_progress"]) {
+    let names = [
+        "routines",
+        "control",
+        "on_progress",
+        "rate_limit",
+        "on_event",
+    ];
+    for (outcome, name) in outcomes.iter().zip(names) {
         let error = outcome.result.as_ref().expect_err(name);
         assert_eq!(error.kind(), ErrorKind::Options);
         assert!(error.to_string().contains(name), "{error}");
     }
-    expect_stored(&scene, &outcomes[3]);
+    expect_stored(&scene, &outcomes[5]);
 }
 
 #[test]

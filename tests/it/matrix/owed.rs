@@ -1,16 +1,18 @@
 //! Row 12: an old upload that could not be aborted when its state was discarded is owed until it is.
 
+use crate::support::logs::heard_during;
 use crate::support::process::{Halt, Moment};
 use crate::support::runs::STALL;
 use crate::support::{
-    BUCKET, Case, KEY, PART, Scene, bucket, client, hasty, keeping_mtime, random_bytes,
+    BUCKET, Case, KEY, PART, Scene, bucket, client, hasty, keeping_mtime, meanwhile, random_bytes,
+    wait_reached,
 };
 use Operation::{
     AbortMultipartUpload, CompleteMultipartUpload, InitiateMultipartUpload, ListParts, PutObject,
     UploadPart,
 };
 use oss_upload::local_server::{Fault, FaultHandle, LocalServer, Operation};
-use oss_upload::{Checkpoint, Error, OnChange, RestartReason, UploadFile};
+use oss_upload::{Checkpoint, Control, Error, ErrorKind, OnChange, RestartReason, UploadFile};
 use std::fs;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -375,6 +377,27 @@ fn a_run_that_fails_for_good_keeps_the_checkpoint_of_its_debts() {
 }
 
 /// Where nothing is remembered, the name in the error is all there is.
+/// Nobody knows its id, so nobody can abort it.
+#[test]
+fn an_upload_that_may_have_begun_is_told_of_when_nobody_waits_for_the_answer() {
+    let scene = Scene::with_parts(3);
+    let (hold, gate) = Fault::hold();
+    scene.server.fault(hold.on(InitiateMultipartUpload));
+    let control = Control::new();
+    let heard = heard_during(|| {
+        let run = || scene.upload().control(&control).run();
+        let ended = meanwhile(run, || {
+            wait_reached(&gate, 1);
+            control.cancel();
+        });
+        let error = ended.expect_err("cancelled");
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+    });
+    gate.open();
+    let told = |line: &String| line.starts_with("WARN") && line.contains("lifecycle rule");
+    assert!(heard.iter().any(told), "{heard:?}");
+}
+
 #[test]
 fn without_a_checkpoint_it_is_named_in_the_error() {
     for routines in [1, 4] {
