@@ -66,7 +66,7 @@ impl Attempt<'_, '_> {
     fn check_unchanged(&mut self, parts: &Parts) -> Result<(), Ended> {
         let (job, source) = (self.job, self.source);
         let unreadable = |error| Ended::from(job.unreadable(error));
-        let is_unchanged = match source.change_anywhere().map_err(unreadable)? {
+        let is_unchanged = match source.change_ever_seen().map_err(unreadable)? {
             Change::None => true,
             Change::Changed => false,
             Change::Suspicious => source.is_proved(|now| self.proved(now, parts), unreadable)?,

@@ -37,6 +37,8 @@ use std::time::Duration;
 /// Bytes are proved wherever the difference is found: on resume those of the finished parts, before the object is
 /// completed those of all parts, and of a file of one part all of them before the last are sent. The proof counts only if
 /// the file stood still while it was read. So no setting makes an object of two versions of a file whose changes are seen.
+/// Where neither the ctime counts nor a change of the mtime, nothing tells whether the file was another one between two runs:
+/// then finished parts are proved on every resume.
 ///
 /// [`OnChange`]: crate::OnChange
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,6 +91,12 @@ impl Identity {
     pub fn without_inode(mut self) -> Identity {
         self.inode = false;
         self
+    }
+
+    /// Whether a file that was another version in between can be told from one that never was: an mtime that may move, may
+    /// have come back.
+    pub(crate) fn tells_what_was_between(&self) -> bool {
+        self.ctime || self.mtime_tolerance == 0
     }
 
     /// Compares what is known of a file with what it is now.

@@ -89,7 +89,9 @@ pub(super) fn decide(
         return Decision::Discard(reason);
     }
     let is_suspicious = change == Change::Suspicious;
-    let is_to_be_proved = is_suspicious || trust.verify == Verify::Content;
+    let is_to_be_proved = is_suspicious
+        || trust.verify == Verify::Content
+        || !trust.identity.tells_what_was_between();
     let mut continuation = match listed {
         Listed::NotAsked => return Decision::Ask,
         // An object is held against the bytes as they are.
@@ -385,7 +387,8 @@ mod tests {
         let (plan, combinations) = (plan(), combinations());
         assert_eq!(combinations.len(), 1000);
         let is_suspicious = follows == Follows::Suspicion;
-        let is_to_be_proved = is_suspicious || trust.verify == Verify::Content;
+        let always = trust.verify == Verify::Content || trust.identity == lax();
+        let is_to_be_proved = is_suspicious || always;
         for states in combinations {
             let found = Found {
                 header: Some(header()),

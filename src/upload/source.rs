@@ -11,6 +11,7 @@ use md5::{Digest, Md5};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Reading for a checksum alone goes in steps of this size.
@@ -29,6 +30,8 @@ pub(crate) struct Source {
     known_by: Identity,
     /// `None` for the whole file.
     slice: Option<Slice>,
+    /// Something about the open file differed once, although it may not any more.
+    was_suspicious: AtomicBool,
 }
 
 /// Checksums of a part's bytes.
@@ -78,7 +81,20 @@ impl Source {
     /// Whether the open file is still the one that was opened.
     pub(crate) fn change(&self) -> io::Result<Change> {
         let now = identity(&self.file.metadata()?);
-        Ok(self.known_by.compare(&self.identity, &now))
+        let change = self.known_by.compare(&self.identity, &now);
+        if change == Change::Suspicious {
+            self.was_suspicious.store(true, Ordering::Relaxed);
+        }
+        Ok(change)
+    }
+
+    /// As [`change_anywhere`](Self::change_anywhere), and what was seen while the bytes were read.
+    pub(crate) fn change_ever_seen(&self) -> io::Result<Change> {
+        let now = self.change_anywhere()?;
+        match self.was_suspicious.load(Ordering::Relaxed) {
+            true => Ok(now.max(Change::Suspicious)),
+            false => Ok(now),
+        }
     }
 
     /// The same of the file under its name, which it must still have, and behind its handle; the worse of both.
@@ -188,6 +204,7 @@ fn open_regular(path: &Path) -> io::Result<Source> {
         identity: identity(&metadata),
         known_by: Identity::strict(),
         slice: None,
+        was_suspicious: AtomicBool::new(false),
     })
 }
 

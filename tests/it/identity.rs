@@ -274,6 +274,44 @@ fn a_file_that_comes_back_is_not_believed_to_have_what_was_sent_of_another() {
     }
 }
 
+/// Neither ctime nor mtime tells, once the first version is back: what was seen in between does, and the bytes.
+#[test]
+fn a_version_that_was_there_for_a_while_is_not_mixed_in_where_no_time_counts() {
+    let identity = Identity::strict().any_mtime().without_ctime();
+    for is_killed in [false, true] {
+        let scene = Scene::with_parts(6);
+        let file = scene.file.clone();
+        let (first, at) = (fs::read(&file).expect("the file"), mtime(&file));
+        let mut second = first.clone();
+        second.iter_mut().for_each(|byte| *byte ^= 1);
+        let other = move |file: &Path| {
+            fs::write(file, &second).expect("written");
+            set_mtime(file, at + Duration::from_secs(60));
+        };
+        let (again, path) = (first.clone(), file.clone());
+        let back = move || {
+            fs::write(&path, &again).expect("written");
+            set_mtime(&path, at);
+        };
+        // Read by then, part 2 is of the first version, and part 3 will be of the second.
+        let changes = Fault::run(move |_| other(&file)).on(UploadPart).part(2);
+        scene.server.fault(changes.times(1));
+        let upload = || scene.upload().identity(identity);
+        if is_killed {
+            scene.once(Fault::deny().part(4), UploadPart);
+            upload().run().expect_err("part 4 is refused");
+            back();
+        } else {
+            let restores = Fault::run(move |_| back()).on(UploadPart).part(4);
+            scene.server.fault(restores.times(1));
+        }
+        let uploaded = upload().run().expect("uploaded");
+        assert_eq!(uploaded.restarts, [RestartReason::FileChanged]);
+        assert!(object(&scene) == first);
+        scene.expect_done(&uploaded);
+    }
+}
+
 #[test]
 fn what_was_proved_once_is_not_proved_again() {
     let scene = Scene::with_parts(5);
