@@ -23,18 +23,16 @@ const LONGEST_BEAT: Duration = Duration::from_millis(100);
 pub(super) struct LookingOn<'a> {
     pub(super) stop_at_first_error: bool,
     pub(super) every: Duration,
-    pub(super) on_progress: Callback<'a, FilesSnapshot>,
-    pub(super) on_outcome: Callback<'a, FileOutcome>,
+    /// `None` where nobody listens, or no more: who panics is not called again.
+    pub(super) on_progress: Option<Callback<'a, FilesSnapshot>>,
+    pub(super) on_outcome: Option<Callback<'a, FileOutcome>>,
 }
 
 /// The caller's thread: takes files from the caller, puts them in line, and collects what became of them.
 pub(super) struct Feed<'scope, 'env, 'l, 'a> {
     scope: &'scope Scope<'scope, 'env>,
     line: &'env Line<'l, 'a>,
-    stop_at_first_error: bool,
-    /// `None` once they panicked.
-    on_progress: Option<Callback<'a, FilesSnapshot>>,
-    on_outcome: Option<Callback<'a, FileOutcome>>,
+    looking_on: LookingOn<'a>,
     /// Of the files taken so far.
     outcomes: Vec<Option<FileOutcome>>,
     n_in_line: usize,
@@ -42,7 +40,6 @@ pub(super) struct Feed<'scope, 'env, 'l, 'a> {
     tell: Outcomes,
     /// Threads that look after files of several parts.
     n_looking_after: usize,
-    every: Duration,
     /// When progress was last shown.
     shown: Instant,
 }
@@ -57,14 +54,11 @@ impl<'scope, 'env, 'l, 'a> Feed<'scope, 'env, 'l, 'a> {
         Feed {
             scope,
             line,
-            stop_at_first_error: looking_on.stop_at_first_error,
-            on_progress: Some(looking_on.on_progress),
-            on_outcome: Some(looking_on.on_outcome),
+            looking_on,
             outcomes: vec![],
             n_in_line: 0,
             tell,
             n_looking_after: 0,
-            every: looking_on.every,
             shown: Instant::now(),
         }
     }
@@ -78,7 +72,7 @@ impl<'scope, 'env, 'l, 'a> Feed<'scope, 'env, 'l, 'a> {
         self.begin()?;
         let mut ends = Some(ends);
         let mut panicked = None;
-        let beat = self.every.min(LONGEST_BEAT);
+        let beat = self.looking_on.every.min(LONGEST_BEAT);
         let mut due = Instant::now() + beat;
         while ends.is_some() || self.n_in_line > 0 {
             if self.line.end().is_some() {
@@ -151,16 +145,17 @@ impl<'scope, 'env, 'l, 'a> Feed<'scope, 'env, 'l, 'a> {
 
     fn collect(&mut self, index: usize, outcome: FileOutcome) {
         self.n_in_line -= 1;
-        if self.stop_at_first_error && outcome.result.is_err() {
+        if self.looking_on.stop_at_first_error && outcome.result.is_err() {
             self.line.control.cancel();
         }
-        call(&mut self.on_outcome, &outcome, self.line.control);
+        let listener = &mut self.looking_on.on_outcome;
+        call(listener, &outcome, self.line.control);
         self.outcomes[index] = Some(outcome);
     }
 
     fn look_on(&mut self) {
         self.line.crew.set_routines(self.line.routines());
-        if self.shown.elapsed() >= self.every {
+        if self.shown.elapsed() >= self.looking_on.every {
             self.show();
         }
     }
@@ -168,7 +163,8 @@ impl<'scope, 'env, 'l, 'a> Feed<'scope, 'env, 'l, 'a> {
     fn show(&mut self) {
         self.shown = Instant::now();
         let snapshot = self.line.tally.snapshot(self.line.control);
-        call(&mut self.on_progress, &snapshot, self.line.control);
+        let observer = &mut self.looking_on.on_progress;
+        call(observer, &snapshot, self.line.control);
     }
 }
 

@@ -105,8 +105,8 @@ impl Bucket {
             looking_on: LookingOn {
                 stop_at_first_error: false,
                 every: PROGRESS_EVERY,
-                on_progress: Box::new(|_| {}),
-                on_outcome: Box::new(|_| {}),
+                on_progress: None,
+                on_outcome: None,
             },
         }
     }
@@ -164,7 +164,7 @@ impl<'a> UploadFiles<'a> {
     /// Sets who is told how far all of them are together: [as often as asked](Self::progress_every) and at the end, on the
     /// thread that called [`run`](Self::run). Should it panic, it is called no more, and the uploads end as if cancelled.
     pub fn on_progress(mut self, observer: impl FnMut(&FilesSnapshot) + 'a) -> Self {
-        self.looking_on.on_progress = Box::new(observer);
+        self.looking_on.on_progress = Some(Box::new(observer));
         self
     }
 
@@ -177,7 +177,7 @@ impl<'a> UploadFiles<'a> {
     /// Sets who is told of each file once it is through, in the order in which they get through, on the thread that
     /// called [`run`](Self::run). Should it panic, it is called no more, and the uploads end as if cancelled.
     pub fn on_outcome(mut self, listener: impl FnMut(&FileOutcome) + 'a) -> Self {
-        self.looking_on.on_outcome = Box::new(listener);
+        self.looking_on.on_outcome = Some(Box::new(listener));
         self
     }
 
