@@ -84,6 +84,14 @@ impl OidcRole {
         )
     }
 
+    /// How it is assumed, and whose STS is asked, all at once.
+    pub(super) fn assumed(self, session: Session, endpoint: Endpoint) -> OidcRole {
+        OidcRole(self.0.with(|settings| {
+            settings.session = session;
+            settings.endpoint = endpoint;
+        }))
+    }
+
     /// Sets the name of the session, by which audits know who assumed the role: 2 to 64 letters, digits, `.`, `@`, `-`
     /// and `_`. Default: the environment variable `ALIBABA_CLOUD_ROLE_SESSION_NAME`, else `oss-upload`.
     #[must_use]

@@ -1,5 +1,6 @@
 //! What a profile in a file says: the same things under other names in each kind of file.
 
+use super::sts::{Endpoint, Session};
 use super::surroundings::Surroundings;
 use super::{
     Credentials, CredentialsProvider, CredentialsUri, EcsRamRole, ExternalProcess, OidcRole,
@@ -147,45 +148,32 @@ impl Entries {
         if let Some(id) = &self.external_id {
             role = role.external_id(id);
         }
-        if let Some(name) = &self.session_name {
-            role = role.session_name(name);
-        }
-        if let Some(policy) = &self.policy {
-            role = role.policy(policy);
-        }
-        if let Some(duration) = self.duration {
-            role = role.duration(duration);
-        }
-        if let Some(region) = &self.sts_region {
-            role = role.region(region);
-        }
-        if self.is_vpc {
-            role = role.vpc();
-        }
-        Profile::Ram(role).checked()
+        Profile::Ram(role.assumed(self.session(), self.endpoint())).checked()
     }
 
     fn oidc_role(&self, surroundings: Surroundings) -> Result<OidcRole, ProviderError> {
-        let mut role = OidcRole::within(surroundings)
+        let role = OidcRole::within(surroundings)
             .role_arn(required(&self.role_arn, "role ARN")?)
             .provider_arn(required(&self.oidc_provider_arn, "oidc_provider_arn")?)
             .token_file(required(&self.oidc_token_file, "OIDC token file")?);
-        if let Some(name) = &self.session_name {
-            role = role.session_name(name);
+        Ok(role.assumed(self.session(), self.endpoint()))
+    }
+
+    fn session(&self) -> Session {
+        let usual = Session::default();
+        Session {
+            name: self.session_name.clone(),
+            duration: self.duration.unwrap_or(usual.duration),
+            policy: self.policy.clone(),
         }
-        if let Some(policy) = &self.policy {
-            role = role.policy(policy);
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint {
+            region: self.sts_region.clone(),
+            is_vpc: self.is_vpc,
+            ..Endpoint::default()
         }
-        if let Some(duration) = self.duration {
-            role = role.duration(duration);
-        }
-        if let Some(region) = &self.sts_region {
-            role = role.region(region);
-        }
-        Ok(match self.is_vpc {
-            true => role.vpc(),
-            false => role,
-        })
     }
 }
 
