@@ -113,6 +113,7 @@ mod etag;
 pub mod hostile;
 #[cfg(feature = "local-server")]
 pub mod local_server;
+mod lock;
 mod part;
 mod protocol;
 mod retry;

@@ -2,6 +2,7 @@
 
 use super::refresh::{Facts, Kept, LOST_AFTER, Now, Step, Under};
 use super::{Credentials, CredentialsProvider, ProviderError};
+use crate::lock::lock;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -164,7 +165,7 @@ impl State {
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Begins a fetch; one that is still under way is lost.

@@ -2,10 +2,11 @@
 
 use super::profile::Profile;
 use super::{Credentials, CredentialsProvider, ProviderError};
+use crate::lock::lock;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// Files of profiles are small.
@@ -30,7 +31,7 @@ struct Known {
 
 impl Reread {
     fn lock(&self) -> MutexGuard<'_, Option<Known>> {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.read)
     }
 
     fn fresh(&self, now: Instant) -> Option<Arc<dyn CredentialsProvider>> {

@@ -66,6 +66,7 @@ pub use journal::{Operation, RequestLog};
 pub use view::{Object, PendingPart, PendingUpload};
 
 use crate::crc64;
+use crate::lock::lock;
 use auth::Keeper;
 use content::Content;
 use fault::Faults;
@@ -77,7 +78,7 @@ use socket2::Socket;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::{Overwrite, Store, Stored, StoredHeaders, md5_etag};
 
@@ -314,10 +315,4 @@ impl Shared {
             .saturating_add(offset)
             .unwrap_or(Timestamp::MAX)
     }
-}
-
-/// Locks. Nothing here leaves its data half changed, so a thread that panicked (in a test's hook, say) does not
-/// make it unusable.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,10 +6,11 @@
 use super::exchange;
 use crate::aside::{Left, aside};
 use crate::endpoint;
+use crate::lock::lock;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use ureq::config::{self, Config};
 use ureq::http::Uri;
@@ -101,7 +102,7 @@ impl Resolver for KeepingResolver {
         }
         // A proxy's authority may hold its password.
         let place = format!("{host}:{port}");
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         if let Some(found) = kept.get(&place).filter(|kept| kept.since.elapsed() < KEEP) {
             return Ok(self.list(&found.addresses));
         }
@@ -114,7 +115,7 @@ impl Resolver for KeepingResolver {
             ureq::Error::HostNotFound => none_of_family(host, family),
             other => other,
         })?;
-        kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept = lock(&self.kept);
         if kept.len() >= MAX_KEPT {
             kept.clear();
         }

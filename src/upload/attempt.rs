@@ -11,6 +11,7 @@ use super::run::State;
 use super::sending::{Sending, Trouble};
 use super::source::{ReadFailure, Source};
 use crate::error::{Error, ErrorKind};
+use crate::lock::lock;
 use crate::part::{DonePart, PartNumber};
 use crate::protocol::Operation;
 use crate::protocol::complete::Completed;
@@ -323,7 +324,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
             };
             match source.crc64(part, go_on) {
                 Ok(crc) => {
-                    let mut crcs = crcs.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut crcs = lock(&crcs);
                     crcs.insert(part.number, crc);
                     if enough(part.number, crc) {
                         stop.set();

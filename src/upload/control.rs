@@ -4,8 +4,9 @@ use super::check_routines;
 use super::pauses::Pauses;
 use super::rate::{self, RateLimit, Turn};
 use crate::error::Error;
+use crate::lock::lock;
 use crate::stop::Stop;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 /// Steers the uploads that were given it, together. Cheap to clone; clones are one control.
@@ -125,7 +126,7 @@ impl Control {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.inner)
     }
 
     /// Another control that does whatever this one is told, and may be told more.

@@ -3,6 +3,7 @@
 //! Every part has tries of its own; this is what they share. Without it a server that is down would be asked as often
 //! as there are routines times tries.
 
+use crate::lock::lock;
 use crate::protocol::Operation;
 use crate::retry::{Failure, Verdict};
 use crate::stop::Stop;
@@ -207,7 +208,7 @@ impl Pace {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 }
 

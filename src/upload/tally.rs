@@ -3,8 +3,9 @@
 use super::control::Control;
 use super::estimate::{Estimator, time_left};
 use super::progress::{Progress, Snapshot};
+use crate::lock::lock;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How far all files of a call are, at one moment. What the figures mean is said at [`Snapshot`].
@@ -141,10 +142,6 @@ impl Tally {
         }
         sum
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
