@@ -6,7 +6,7 @@ use super::pace::Pace;
 use super::plan::Part;
 use super::source::{ReadFailure, Source};
 use crate::checkpoint::file::{Journal, Storage};
-use crate::checkpoint::writer::write_parts;
+use crate::checkpoint::writer::{BATCH, WRITE_EVERY, write_parts};
 use crate::part::{DonePart, PartNumber};
 use crate::retry::Failure;
 use crate::stop::Stop;
@@ -56,14 +56,13 @@ impl<'a> Sending<'a> {
         recorded: impl FnMut(DonePart) + Send,
     ) -> Result<(), Trouble> {
         let queue = Queue::new(missing);
-        // No room to wait in: a routine hands a finished part to the writer itself before it takes the next one, so that
-        // a killed process loses no more than one such part a routine from the record.
-        let (sender, receiver) = bounded(0);
+        let (sender, receiver) = bounded(BATCH);
+        let (going_on, through) = bounded(0);
         thread::scope(|scope| {
             let writer = thread::Builder::new().name("oss-upload-record".to_owned());
             let stop = self.stop;
             let writer = writer.spawn_scoped(scope, move || {
-                let written = write_parts(journal, &receiver, recorded);
+                let written = write_parts(journal, &receiver, &through, WRITE_EVERY, recorded);
                 if written.is_err() {
                     // Parts that cannot be recorded need not be sent.
                     stop.set();
@@ -78,7 +77,7 @@ impl<'a> Sending<'a> {
             let step = || self.send_next(&queue, &sender);
             crew.work(missing.len(), step, every, look_on, panicked);
             // The writer ends when nobody is left who could send it anything.
-            drop(sender);
+            drop((sender, going_on));
             match writer.join() {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => self.report(Trouble::Record(error)),
