@@ -4,7 +4,14 @@ use std::fmt;
 
 /// An ETag without its quotes. Hex digits are upper case, as OSS writes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ETag(String);
+pub(crate) struct ETag(Tag);
+
+/// An upload keeps up to 10,000 of them, nearly always of the first kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Tag {
+    Md5([u8; 16]),
+    Other(Box<str>),
+}
 
 impl ETag {
     /// The longest that is taken from an answer: OSS sends 32 to 38 characters.
@@ -15,43 +22,44 @@ impl ETag {
         let text = text.trim();
         let text = text.strip_prefix("W/").unwrap_or(text);
         let bare = text.trim_matches('"');
+        if let Some(md5) = md5(bare) {
+            return Some(ETag::from_md5(md5));
+        }
         let legal = |b: u8| b.is_ascii_graphic() && b != b'"';
         let fits = (1..=ETag::MAX_LEN).contains(&bare.len()) && bare.bytes().all(legal);
-        fits.then(|| match is_md5(bare) {
-            true => ETag(bare.to_ascii_uppercase()),
-            false => ETag(bare.to_owned()),
-        })
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        fits.then(|| ETag(Tag::Other(bare.into())))
     }
 
     /// The 16 bytes behind 32 hex digits.
     pub(crate) fn md5(&self) -> Option<[u8; 16]> {
-        if !is_md5(&self.0) {
-            return None;
+        match self.0 {
+            Tag::Md5(bytes) => Some(bytes),
+            Tag::Other(_) => None,
         }
-        let digit = |b: u8| char::from(b).to_digit(16).unwrap_or(0) as u8;
-        let mut bytes = [0; 16];
-        for (byte, pair) in bytes.iter_mut().zip(self.0.as_bytes().chunks(2)) {
-            *byte = digit(pair[0]) << 4 | digit(pair[1]);
-        }
-        Some(bytes)
     }
 
     pub(crate) fn from_md5(bytes: [u8; 16]) -> ETag {
-        ETag(crate::sign::hex(&bytes).to_ascii_uppercase())
+        ETag(Tag::Md5(bytes))
     }
 }
 
-fn is_md5(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
+/// Reads 32 hex digits.
+fn md5(text: &str) -> Option<[u8; 16]> {
+    let digits: &[u8; 32] = text.as_bytes().try_into().ok()?;
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let mut bytes = [0; 16];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()?;
+    }
+    Some(bytes)
 }
 
 impl fmt::Display for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match &self.0 {
+            Tag::Md5(bytes) => f.write_str(&crate::sign::hex(bytes).to_ascii_uppercase()),
+            Tag::Other(text) => f.write_str(text),
+        }
     }
 }
 
@@ -74,7 +82,7 @@ mod tests {
     #[test]
     fn other_tags_stay_as_they_are() {
         let tag = ETag::parse("\"9D3DE146D3DF372BCBA1210BEF25CA57-10\"").expect("a tag");
-        assert_eq!(tag.as_str(), "9D3DE146D3DF372BCBA1210BEF25CA57-10");
+        assert_eq!(tag.to_string(), "9D3DE146D3DF372BCBA1210BEF25CA57-10");
         assert_eq!(tag.md5(), None);
         for none in ["", "\"\"", "a b", "a\nb", &"a".repeat(257)] {
             assert_eq!(ETag::parse(none), None, "{none:?}");

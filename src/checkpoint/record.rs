@@ -180,7 +180,7 @@ impl From<&Record> for Layout {
                 number: part.number.get(),
                 etag: match part.etag.md5() {
                     Some(bytes) => LayoutETag::Md5(bytes),
-                    None => LayoutETag::Text(part.etag.as_str().to_owned()),
+                    None => LayoutETag::Text(part.etag.to_string()),
                 },
                 crc64: part.crc64,
             },

@@ -23,12 +23,14 @@ pub(crate) fn request<'a>(
 }
 
 /// The list of parts, in ascending order, that the object is made of.
-pub(crate) fn body<'a>(parts: impl Iterator<Item = (u16, &'a ETag)>) -> String {
-    let mut body = String::from("<CompleteMultipartUpload>");
+pub(crate) fn body<'a>(parts: impl ExactSizeIterator<Item = (u16, &'a ETag)>) -> String {
+    const PART: usize = "<Part><PartNumber>10000</PartNumber><ETag>\"\"</ETag></Part>".len() + 32;
+    let mut body = String::with_capacity((parts.len() + 1) * PART);
+    body.push_str("<CompleteMultipartUpload>");
     for (number, etag) in parts {
         write!(body, "<Part><PartNumber>{number}</PartNumber><ETag>\"")
             .expect("writing to a string does not fail");
-        xml::push_escaped(&mut body, etag.as_str());
+        xml::push_escaped(&mut body, &etag.to_string());
         body.push_str("\"</ETag></Part>");
     }
     body.push_str("</CompleteMultipartUpload>");
