@@ -419,7 +419,7 @@ impl Bucket {
             Clock::at(used_offset),
         );
         let url = client.endpoint.url(&self.name, request.key, &request.query);
-        let sent = client.transport.send(&url, &mut request, &signed, stop);
+        let sent = client.transport.send(url, &mut request, signed, stop);
         let answer = sent.map_err(Failure::Transport)?;
         log::trace!(
             target: "oss_upload::request",

@@ -117,7 +117,7 @@ impl Endpoint {
         escape::push_path(&mut url, key);
         if !query.is_empty() {
             url.push('?');
-            url.push_str(&escape::query_string(query));
+            escape::push_query_string(&mut url, query);
         }
         url
     }

@@ -1,6 +1,7 @@
 //! The one percent-encoding that OSS uses everywhere: unreserved bytes stay, all others become `%XX`.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::borrow::Cow;
 
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -21,26 +22,29 @@ pub(crate) fn push_path(out: &mut String, text: &str) {
 }
 
 /// `text` as it stands in a query.
-pub(crate) fn query(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    push_query(&mut out, text);
-    out
+pub(crate) fn query(text: &str) -> Cow<'_, str> {
+    utf8_percent_encode(text, QUERY).into()
 }
 
 /// A query: pairs in the order given, a pair without value as the bare name.
 pub(crate) fn query_string(pairs: &[(&str, &str)]) -> String {
     let mut out = String::new();
-    for (name, value) in pairs {
-        if !out.is_empty() {
+    push_query_string(&mut out, pairs);
+    out
+}
+
+/// Appends a query.
+pub(crate) fn push_query_string(out: &mut String, pairs: &[(&str, &str)]) {
+    for (i, (name, value)) in pairs.iter().enumerate() {
+        if i > 0 {
             out.push('&');
         }
-        push_query(&mut out, name);
+        push_query(out, name);
         if !value.is_empty() {
             out.push('=');
-            push_query(&mut out, value);
+            push_query(out, value);
         }
     }
-    out
 }
 
 /// The text behind an escaped one; `None` when what it escapes is not UTF-8.

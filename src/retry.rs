@@ -466,7 +466,7 @@ mod tests {
         assert_eq!(next, Next::After(Duration::from_secs(2)));
         let answer = Answer {
             status: 503,
-            headers: vec![("retry-after".to_owned(), "7".to_owned())],
+            headers: [("retry-after", "7")].into_iter().collect(),
             ..Answer::default()
         };
         let asks = Failure::Service(ServiceError::from_answer(&answer));

@@ -169,8 +169,10 @@ mod tests {
             .begin(&[Record::Header(Box::new(Header::sample()))])
             .expect("begun");
         let mut recorded = 0;
-        write_parts(Some(&mut journal), &queued(1000), &ended(), HOUR, |_| recorded += 1)
-            .expect("written");
+        write_parts(Some(&mut journal), &queued(1000), &ended(), HOUR, |_| {
+            recorded += 1
+        })
+        .expect("written");
         let memory = journal.into_storage();
         assert_eq!((recorded, memory.appends, memory.syncs), (1000, 4, 1));
         let found = scan(&memory.bytes);
@@ -185,7 +187,9 @@ mod tests {
         });
         let mut recorded = 0;
         let parts = queued(3);
-        let written = write_parts(Some(&mut journal), &parts, &ended(), HOUR, |_| recorded += 1);
+        let written = write_parts(Some(&mut journal), &parts, &ended(), HOUR, |_| {
+            recorded += 1
+        });
         assert_eq!(
             written.expect_err("full").kind(),
             io::ErrorKind::StorageFull
@@ -196,7 +200,8 @@ mod tests {
     #[test]
     fn without_a_journal_parts_are_only_counted() {
         let mut recorded = 0;
-        write_parts::<Memory>(None, &queued(5), &ended(), HOUR, |_| recorded += 1).expect("counted");
+        write_parts::<Memory>(None, &queued(5), &ended(), HOUR, |_| recorded += 1)
+            .expect("counted");
         assert_eq!(recorded, 5);
     }
 }

@@ -8,9 +8,9 @@ use crate::part::{DonePart, PartNumber};
 use crate::protocol::complete::{Completed, Outcome};
 use crate::protocol::list_parts::{ListedPart, Page};
 use crate::protocol::{
-    Answer, META_PREFIX, NOTHING_MORE, Operation, ServiceError, Unreadable, complete as completing,
-    head_object, initiate as initiating, list_parts as listing, list_uploads as listing_uploads,
-    put_object, upload_part,
+    Answer, Headers, META_PREFIX, NOTHING_MORE, Operation, ServiceError, Unreadable,
+    complete as completing, head_object, initiate as initiating, list_parts as listing,
+    list_uploads as listing_uploads, put_object, upload_part,
 };
 use crate::retry::{Failure, Next, RetryPolicy, Tries};
 use crate::upload::plan::Plan;
@@ -44,7 +44,7 @@ const OPERATIONS: [Operation; 8] = [
 fn answer(status: u16, headers: Vec<(String, String)>, body: &[u8]) -> Answer {
     Answer {
         status,
-        headers,
+        headers: headers.into_iter().collect(),
         body: body.to_vec(),
     }
 }
@@ -140,9 +140,9 @@ pub(super) fn list_parts(body: &[u8]) -> Option<Page> {
     // A part has three fields, each of which is an element and a text.
     assert!(page.parts.len() <= 40_000 / 7, "{} parts", page.parts.len());
     for part in &page.parts {
-        assert_eq!(etag(part.etag.as_str()), Some(part.etag.clone()));
+        assert_eq!(etag(&part.etag.to_string()), Some(part.etag.clone()));
         // 32 hex digits are kept as 16 bytes, and come back in upper case.
-        let tag = part.etag.as_str().to_ascii_uppercase();
+        let tag = part.etag.to_string().to_ascii_uppercase();
         expect_verbatim(&tag, &body.to_ascii_uppercase());
     }
     for n_parts in [1, 3, 10_000] {
@@ -274,7 +274,7 @@ pub(super) fn headers(lines: &[u8]) -> bool {
     }
     match readable(upload_part::read(&answer)) {
         Some(stored) => {
-            assert_eq!(etag(stored.etag.as_str()), Some(stored.etag));
+            assert_eq!(etag(&stored.etag.to_string()), Some(stored.etag));
             expect_number(stored.crc64, &answer, "x-oss-hash-crc64ecma");
             true
         }
@@ -284,7 +284,7 @@ pub(super) fn headers(lines: &[u8]) -> bool {
 
 fn expect_object(object: &Completed, answer: &Answer) {
     if let Some(tag) = &object.etag {
-        assert_eq!(etag(tag.as_str()).as_ref(), Some(tag));
+        assert_eq!(etag(&tag.to_string()).as_ref(), Some(tag));
     }
     expect_number(object.crc64, answer, "x-oss-hash-crc64ecma");
     assert_eq!(
@@ -308,9 +308,11 @@ fn expect_number(read: Option<u64>, answer: &Answer, name: &str) {
 }
 
 /// An object is taken for ours only with our metadata.
-fn expect_described(head: &head_object::Head, there: &[(String, String)]) {
-    let meta = |(name, _): &&(String, String)| name.starts_with(META_PREFIX);
-    let ours: Vec<_> = there.iter().filter(meta).cloned().collect();
+fn expect_described(head: &head_object::Head, there: &Headers) {
+    let meta = there
+        .iter()
+        .filter(|(name, _)| name.starts_with(META_PREFIX));
+    let ours: Vec<_> = meta.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
     assert!(head.is_described_by(&ours));
     let more = [
         ours.clone(),
@@ -324,7 +326,7 @@ fn expect_described(head: &head_object::Head, there: &[(String, String)]) {
 /// The tag, which reads as itself and stays itself in the XML of Complete.
 pub(super) fn etag(text: &str) -> Option<ETag> {
     let tag = ETag::parse(text)?;
-    let bare = tag.as_str();
+    let bare = tag.to_string();
     assert!(
         (1..=256).contains(&bare.len()) && bare.bytes().all(|b| b.is_ascii_graphic()),
         "{bare:?}"
@@ -333,7 +335,6 @@ pub(super) fn etag(text: &str) -> Option<ETag> {
         text.to_ascii_uppercase()
             .contains(&bare.to_ascii_uppercase())
     );
-    assert_eq!(tag.to_string(), bare);
     if let Some(md5) = tag.md5() {
         assert_eq!(ETag::from_md5(md5), tag);
     }

@@ -164,7 +164,7 @@ fn name_of(key: &str) -> String {
         return escaped.replace('.', "%2E");
     }
     if escaped.len() <= LONGEST {
-        return escaped;
+        return escaped.into_owned();
     }
     // No key is escaped like this, so the name is taken by no other.
     format!("%long-{}", hex(&Sha256::digest(key.as_bytes())))

@@ -71,6 +71,7 @@ pub(crate) fn read(answer: &Answer) -> Result<Head, Unreadable> {
     let etag = answer.etag();
     let no_etag = || Unreadable::new(Operation::HeadObject, "has no ETag");
     let described = answer.headers.iter().filter(|(name, _)| is_echoed(name));
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     Ok(Head {
         len: answer.header("content-length").and_then(digits),
         object: Completed {
@@ -79,7 +80,7 @@ pub(crate) fn read(answer: &Answer) -> Result<Head, Unreadable> {
             callback: None,
             version_id: answer.version_id(),
         },
-        described: described.cloned().collect(),
+        described: described.map(owned).collect(),
         is_tagged: answer
             .header("x-oss-tagging-count")
             .is_some_and(|count| count != "0"),
@@ -89,6 +90,7 @@ pub(crate) fn read(answer: &Answer) -> Result<Head, Unreadable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Headers;
 
     fn headers(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
         let owned = |(n, v): &(&str, &str)| ((*n).to_owned(), (*v).to_owned());
@@ -98,7 +100,7 @@ mod tests {
     #[test]
     fn an_object_with_other_metadata_is_another_object() {
         let head = read(&Answer {
-            headers: headers(&[
+            headers: Headers::from_iter([
                 ("content-type", "text/plain"),
                 ("etag", "\"9D3DE146D3DF372BCBA1210BEF25CA57-10\""),
                 ("x-oss-meta-owner", "alice"),
@@ -133,7 +135,7 @@ mod tests {
                 more,
             ];
             let answer = Answer {
-                headers: headers(&there),
+                headers: there.into_iter().collect(),
                 ..Answer::default()
             };
             let head = read(&answer).expect("an object");

@@ -178,7 +178,7 @@ mod tests {
     fn page_after(body: &str, after: &Marker) -> Result<Page, Unreadable> {
         let date = "Sat, 01 Jun 2024 12:03:04 GMT".to_owned();
         let answer = Answer {
-            headers: vec![("date".to_owned(), date)],
+            headers: [("date", date)].into_iter().collect(),
             body: body.as_bytes().to_vec(),
             ..Answer::default()
         };

@@ -3,6 +3,7 @@
 pub(crate) mod abort;
 pub(crate) mod complete;
 pub(crate) mod head_object;
+mod headers;
 pub(crate) mod initiate;
 pub(crate) mod list_parts;
 pub(crate) mod list_uploads;
@@ -11,6 +12,7 @@ mod service_error;
 pub(crate) mod upload_part;
 mod xml;
 
+pub(crate) use headers::Headers;
 pub use service_error::ServiceError;
 
 use crate::etag::ETag;
@@ -168,14 +170,13 @@ impl fmt::Debug for Body<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers: Headers,
     pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.headers.iter().find(|(n, _)| n == name)?;
-        Some(value.trim())
+        self.headers.get(name).map(str::trim)
     }
 
     pub(crate) fn is_success(&self) -> bool {

@@ -9,6 +9,8 @@ pub(crate) mod v4;
 mod vectors;
 
 use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use std::borrow::Cow;
 
 /// The version of OSS request signatures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,19 +38,17 @@ pub(crate) struct Signable<'a> {
 
 impl Signable<'_> {
     /// The headers for which `wanted` holds, names in lower case, values trimmed, sorted, repeated ones joined.
-    fn sorted_headers(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
-        let mut found: Vec<(String, String)> = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+    fn sorted_headers(&self, wanted: impl Fn(&str) -> bool) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+        let headers = self.headers.iter();
+        let mut found: Vec<(Cow<'_, str>, Cow<'_, str>)> = headers
+            .map(|(name, value)| (lower(name), Cow::from(value.trim())))
             .filter(|(name, _)| wanted(name))
             .collect();
         found.sort_by(|a, b| a.0.cmp(&b.0));
         found.dedup_by(|next, first| {
             let same = next.0 == first.0;
             if same {
-                first.1.push(',');
-                first.1.push_str(&next.1);
+                first.1.to_mut().extend([",", &next.1]);
             }
             same
         });
@@ -63,9 +63,19 @@ impl Signable<'_> {
     }
 }
 
+/// Names are in lower case nearly always.
+fn lower(name: &str) -> Cow<'_, str> {
+    match name.bytes().any(|b| b.is_ascii_uppercase()) {
+        true => name.to_ascii_lowercase().into(),
+        false => name.into(),
+    }
+}
+
 /// `Wed, 28 Dec 2022 10:27:41 GMT`, the form of the `Date` header (RFC 1123).
 pub(crate) fn http_date(time: Timestamp) -> String {
-    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    let printed = DateTimePrinter::new().timestamp_to_rfc9110_string(&time);
+    // It knows no year before 0.
+    printed.unwrap_or_else(|_| time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
 /// `20231216T162057Z`, the form of `x-oss-date` in version 4.
@@ -76,9 +86,11 @@ pub(crate) fn basic_date(time: Timestamp) -> String {
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
-        .collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from(DIGITS[usize::from(nibble)]));
+        }
+    }
+    text
 }

@@ -3,10 +3,11 @@
 use super::{Signable, SignatureVersion, basic_date, http_date, v1, v4};
 use crate::credentials::Credentials;
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Headers to add to a request.
-pub(crate) type SignedHeaders = Vec<(&'static str, String)>;
+pub(crate) type SignedHeaders = Vec<(&'static str, Cow<'static, str>)>;
 
 #[derive(Debug)]
 pub(crate) struct Signer {
@@ -49,19 +50,19 @@ impl Signer {
         credentials: &Credentials,
         now: Timestamp,
     ) -> SignedHeaders {
-        let mut added = vec![("date", http_date(now))];
+        let mut added = vec![("date", http_date(now).into())];
         if credentials.is_anonymous() {
             return added;
         }
         if self.version == SignatureVersion::V4 {
-            added.push(("x-oss-date", basic_date(now)));
-            added.push(("x-oss-content-sha256", v4::UNSIGNED_PAYLOAD.to_owned()));
+            added.push(("x-oss-date", basic_date(now).into()));
+            added.push(("x-oss-content-sha256", v4::UNSIGNED_PAYLOAD.into()));
         }
         if let Some(token) = credentials.security_token() {
-            added.push(("x-oss-security-token", token.to_owned()));
+            added.push(("x-oss-security-token", token.to_owned().into()));
         }
         let mut headers = request.headers.to_vec();
-        headers.extend(added.iter().map(|(name, value)| (*name, value.as_str())));
+        headers.extend(added.iter().map(|(name, value)| (*name, &**value)));
         let complete = Signable {
             headers: &headers,
             ..*request
@@ -70,7 +71,7 @@ impl Signer {
             SignatureVersion::V1 => sign_v1(&complete, credentials),
             SignatureVersion::V4 => self.sign_v4(&complete, credentials),
         };
-        added.push(("authorization", authorization));
+        added.push(("authorization", authorization.into()));
         added
     }
 
@@ -135,7 +136,7 @@ mod tests {
 
     fn header<'a>(headers: &'a SignedHeaders, name: &str) -> Option<&'a str> {
         let found = headers.iter().find(|(n, _)| *n == name);
-        found.map(|(_, value)| value.as_str())
+        found.map(|(_, value)| &**value)
     }
 
     fn june_first() -> Timestamp {

@@ -51,7 +51,7 @@ pub(crate) fn string_to_sign(request: &Signable<'_>, date: &str, extra: &[&str])
         request.header("content-type"),
     );
     for (name, value) in request.sorted_headers(|name| name.starts_with("x-oss-")) {
-        text.extend([&name, ":", &value, "\n"]);
+        text.extend([&*name, ":", &*value, "\n"]);
     }
     push_resource(&mut text, request, extra);
     text

@@ -35,6 +35,8 @@ pub(super) struct Exchange {
     pub(super) handshake_failed: Cell<bool>,
     /// The peer closed its side, or reset, before the body was through.
     pub(super) peer_is_gone: Cell<bool>,
+    /// A body comes behind the head, which is not written yet.
+    pub(super) body_follows: Cell<bool>,
     /// Something of the answer came. What came before the request belongs to a handshake.
     pub(super) answered: Cell<bool>,
 }
@@ -61,6 +63,7 @@ impl Exchange {
             failed_at_proxy: RefCell::new(None),
             handshake_failed: Cell::new(false),
             peer_is_gone: Cell::new(false),
+            body_follows: Cell::new(false),
             answered: Cell::new(false),
         })
     }
@@ -80,6 +83,12 @@ impl Exchange {
         }
         let _reset = Reset(CURRENT.replace(Rc::clone(self)));
         send()
+    }
+
+    /// Whether what is to be written now is a head whose body follows: asked once for each. While a connection is being made
+    /// it is somebody else's, a proxy's or a handshake's.
+    pub(super) fn takes_head(&self) -> bool {
+        self.connect_by.get().is_none() && self.body_follows.take()
     }
 
     pub(super) fn stop(&self) -> &Arc<Stop> {

@@ -3,6 +3,7 @@
 //! A [`Transport`] sends one request over a pooled connection and reads the answer, bounded in size. It neither
 //! repeats nor redirects: a signature is for one URL and one time.
 
+mod buffers;
 mod exchange;
 pub(crate) mod fetch;
 mod proxy;
@@ -17,16 +18,18 @@ pub(crate) use proxy::Via;
 pub use resolver::IpFamily;
 pub use tls::{Tls, Trust};
 
-use crate::protocol::{Answer, Body, Operation, Request};
+use crate::protocol::{Answer, Body, Headers, Operation, Request};
+use crate::sign::signer::SignedHeaders;
 use crate::stop::Stop;
 use exchange::Exchange;
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use ureq::http::{HeaderName, HeaderValue, Uri};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use ureq::unversioned::transport::Connector;
 use ureq::{Agent, SendBody};
 
@@ -80,6 +83,7 @@ pub(crate) struct Transport {
     direct: Agent,
     /// The agent that goes through the proxy, and what it is for.
     proxied: Option<(Via, Agent)>,
+    user_agent: HeaderValue,
     host_header: Option<HeaderValue>,
     stall: Duration,
     since: Instant,
@@ -102,10 +106,12 @@ impl Transport {
         };
         let direct = agent(None);
         let proxied = settings.via.as_ref().map(|via| agent(Some(via)));
+        let user_agent = header_value(&settings.user_agent).map_err(|why| why.to_string())?;
         let host_header = settings.host_header.as_deref().map(header_value);
         Ok(Transport {
             direct,
             proxied: settings.via.zip(proxied),
+            user_agent,
             host_header: host_header.transpose().map_err(|why| why.to_string())?,
             stall: settings.timeouts.stall.min(LONGEST),
             since: Instant::now(),
@@ -124,9 +130,9 @@ impl Transport {
     /// Sends a request, already addressed and signed, and reads its answer. Gives way when `stop` is set.
     pub(crate) fn send(
         &self,
-        url: &str,
+        url: String,
         request: &mut Request<'_>,
-        signed: &[(&str, String)],
+        signed: SignedHeaders,
         stop: &Arc<Stop>,
     ) -> Result<Answer, TransportError> {
         let patience = self.patience(request.operation);
@@ -175,28 +181,17 @@ impl Transport {
 
     fn run(
         &self,
-        url: &str,
+        url: String,
         request: &mut Request<'_>,
-        signed: &[(&str, String)],
+        signed: SignedHeaders,
     ) -> Result<Answer, ureq::Error> {
-        let url: Uri = url.parse().map_err(ureq::http::Error::from)?;
+        let url = Uri::try_from(url).map_err(ureq::http::Error::from)?;
         let agent = self.agent(&url);
         let mut builder = ureq::http::Request::builder()
             .method(request.operation.method())
             .uri(url);
         if let Some(headers) = builder.headers_mut() {
-            let own = request.headers.iter().map(|(name, value)| (*name, *value));
-            let signed = signed.iter().map(|(name, value)| (*name, value.as_str()));
-            for (name, value) in own.chain(signed) {
-                let added = headers.try_append(header_name(name)?, header_value(value)?);
-                added.map_err(|error| ureq::Error::Http(error.into()))?;
-            }
-            if let Some(len) = body_len(&request.body) {
-                headers.insert("content-length", HeaderValue::from(len));
-            }
-            if let Some(host) = &self.host_header {
-                headers.insert("host", host.clone());
-            }
+            self.put_headers(headers, request, signed)?;
         }
         let (source, left): (&mut dyn Read, u64) = match &mut request.body {
             Body::Empty => {
@@ -208,14 +203,46 @@ impl Transport {
             }
             Body::Reader { len, reader } => (reader, *len),
         };
+        let exchange = exchange::current();
+        exchange.body_follows.set(left > 0);
         let mut paced = Paced {
             source,
             left,
-            exchange: exchange::current(),
+            exchange,
         };
         let body = SendBody::from_reader(&mut paced);
         let response = agent.run(builder.body(body)?)?;
         read_answer(response, request.operation)
+    }
+
+    fn put_headers(
+        &self,
+        headers: &mut HeaderMap,
+        request: &Request<'_>,
+        signed: SignedHeaders,
+    ) -> Result<(), ureq::Error> {
+        let own = request.headers.iter().map(|(name, value)| (*name, *value));
+        // Ours come on top: user agent, length, host.
+        let room = headers.try_reserve(request.headers.len() + signed.len() + 3);
+        room.map_err(bad)?;
+        for (name, value) in own {
+            append(headers, header_name(name)?, header_value(value)?)?;
+        }
+        for (name, value) in signed {
+            let value = match value {
+                Cow::Borrowed(value) => header_value(value),
+                Cow::Owned(value) => HeaderValue::try_from(value).map_err(bad),
+            };
+            append(headers, HeaderName::from_static(name), value?)?;
+        }
+        headers.insert("user-agent", self.user_agent.clone());
+        if let Some(len) = body_len(&request.body) {
+            headers.insert("content-length", HeaderValue::from(len));
+        }
+        if let Some(host) = &self.host_header {
+            headers.insert("host", host.clone());
+        }
+        Ok(())
     }
 }
 
@@ -248,17 +275,27 @@ fn body_len(body: &Body<'_>) -> Option<u64> {
     }
 }
 
+fn append(
+    headers: &mut HeaderMap,
+    name: HeaderName,
+    mut value: HeaderValue,
+) -> Result<(), ureq::Error> {
+    // Keeps signatures and tokens out of everything that prints headers.
+    value.set_sensitive(true);
+    headers.try_append(name, value).map(drop).map_err(bad)
+}
+
 fn header_name(name: &str) -> Result<HeaderName, ureq::Error> {
-    let name = HeaderName::from_bytes(name.as_bytes());
-    name.map_err(|error| ureq::Error::Http(error.into()))
+    HeaderName::from_bytes(name.as_bytes()).map_err(bad)
 }
 
 fn header_value(value: &str) -> Result<HeaderValue, ureq::Error> {
-    let mut value = HeaderValue::from_bytes(value.as_bytes())
-        .map_err(|error| ureq::Error::Http(error.into()))?;
-    // Keeps signatures and tokens out of everything that prints headers.
-    value.set_sensitive(true);
-    Ok(value)
+    HeaderValue::from_str(value).map_err(bad)
+}
+
+/// A header that cannot be sent.
+fn bad(error: impl Into<ureq::http::Error>) -> ureq::Error {
+    ureq::Error::Http(error.into())
 }
 
 fn read_answer(
@@ -266,13 +303,9 @@ fn read_answer(
     operation: Operation,
 ) -> Result<Answer, ureq::Error> {
     let (parts, body) = response.into_parts();
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers = parts.headers.iter();
     let mut answer = Answer {
         status: parts.status.as_u16(),
-        headers: headers
-            .map(|(n, v)| (n.as_str().to_owned(), text(v)))
-            .collect(),
+        headers: read_headers(&parts.headers),
         body: vec![],
     };
     if operation != Operation::HeadObject {
@@ -284,6 +317,15 @@ fn read_answer(
         }
     }
     Ok(answer)
+}
+
+fn read_headers(headers: &HeaderMap) -> Headers {
+    let lens = headers.iter().map(|(n, v)| n.as_str().len() + v.len());
+    let mut read = Headers::with_capacity(headers.len(), lens.sum());
+    for (name, value) in headers {
+        read.push(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
+    }
+    read
 }
 
 /// A body that hurries to its end, unread, once the peer has stopped listening: what is left then is to read the

@@ -4,17 +4,16 @@
 //! whether the upload was stopped, and gives up when nothing moved for too long: no byte into the kernel, none out of it, none
 //! back. A slow line that takes a few bytes at each beat is never cut off.
 
+use super::buffers::HeadFirst;
 use super::{exchange, unsent};
 use crate::aside::{Left, aside};
 use crate::stop::Stop;
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 /// How often a blocked read or write looks around, at least.
 const LONGEST_BEAT: Duration = Duration::from_millis(200);
@@ -33,7 +32,7 @@ pub(super) const SURELY_OPEN: Duration = Duration::from_secs(1);
 pub(super) struct SocketConnector;
 
 impl<In: Transport> Connector<In> for SocketConnector {
-    type Out = Either<In, Socket>;
+    type Out = Wire<In>;
 
     fn connect(
         &self,
@@ -42,7 +41,7 @@ impl<In: Transport> Connector<In> for SocketConnector {
     ) -> Result<Option<Self::Out>, ureq::Error> {
         // A proxy's connection, already made.
         if let Some(chained) = chained {
-            return Ok(Some(Either::A(chained)));
+            return Ok(Some(Wire::Through(chained)));
         }
         let current = exchange::current();
         let stream = connect_to_any(details, current.stop())?;
@@ -53,11 +52,13 @@ impl<In: Transport> Connector<In> for SocketConnector {
         stream.set_write_timeout(Some(beat))?;
         unsent::limit(&stream);
         let config = details.config;
-        Ok(Some(Either::B(Socket {
-            stream,
-            buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
+        Ok(Some(Wire::Own(Socket {
+            line: Line {
+                stream,
+                broken: false,
+            },
+            buffers: HeadFirst::new(config.input_buffer_size(), config.output_buffer_size()),
             used: Instant::now(),
-            broken: false,
         })))
     }
 }
@@ -103,12 +104,152 @@ fn connect(
     }
 }
 
+/// What carries bytes: a socket, or somebody else's connection.
+#[derive(Debug)]
+pub(super) enum Wire<In> {
+    Own(Socket),
+    /// Through a proxy.
+    Through(In),
+}
+
+impl<In: Transport> Wire<In> {
+    /// Sends the slices, or a beginning of them, and says how much that was.
+    pub(super) fn transmit_slices(
+        &mut self,
+        slices: &[IoSlice<'_>],
+        timeout: NextTimeout,
+    ) -> Result<usize, ureq::Error> {
+        match self {
+            Wire::Own(socket) => {
+                let all = slices.iter().map(|slice| slice.len()).sum();
+                socket.line.send(&mut slices.to_vec(), &timeout)?;
+                Ok(all)
+            }
+            Wire::Through(other) => {
+                let output = other.buffers().output();
+                let mut len = 0;
+                for slice in slices {
+                    let n = slice.len().min(output.len() - len);
+                    output[len..len + n].copy_from_slice(&slice[..n]);
+                    len += n;
+                }
+                other.transmit_output(len, timeout)?;
+                Ok(len)
+            }
+        }
+    }
+}
+
+impl<In: Transport> Transport for Wire<In> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        match self {
+            Wire::Own(socket) => socket.buffers(),
+            Wire::Through(other) => other.buffers(),
+        }
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        match self {
+            Wire::Own(socket) => socket.transmit_output(amount, timeout),
+            Wire::Through(other) => other.transmit_output(amount, timeout),
+        }
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        match self {
+            Wire::Own(socket) => socket.await_input(timeout),
+            Wire::Through(other) => other.await_input(timeout),
+        }
+    }
+
+    fn is_open(&mut self) -> bool {
+        match self {
+            Wire::Own(socket) => socket.is_open(),
+            Wire::Through(other) => other.is_open(),
+        }
+    }
+
+    fn is_tls(&self) -> bool {
+        match self {
+            Wire::Own(socket) => socket.is_tls(),
+            Wire::Through(other) => other.is_tls(),
+        }
+    }
+}
+
 pub(super) struct Socket {
-    stream: TcpStream,
-    buffers: LazyBuffers,
+    line: Line,
+    buffers: HeadFirst,
     used: Instant,
+}
+
+/// A socket apart from its buffers.
+struct Line {
+    stream: TcpStream,
     /// Nothing more can be sent over it.
     broken: bool,
+}
+
+impl Line {
+    /// Sends all of it, unless the peer is gone, which its answer tells.
+    fn send(
+        &mut self,
+        mut left: &mut [IoSlice<'_>],
+        timeout: &NextTimeout,
+    ) -> Result<(), ureq::Error> {
+        if self.broken {
+            return Ok(());
+        }
+        let current = exchange::current();
+        current.answered.set(false);
+        let mut quiet = Quiet::now();
+        while !left.is_empty() {
+            // Not at a beat only: a slow line may take some bytes before each of them.
+            current.give_way()?;
+            match write(&self.stream, left) {
+                Ok(n) => {
+                    IoSlice::advance_slices(&mut left, n);
+                    if !left.is_empty() {
+                        quiet = Quiet::now();
+                    }
+                }
+                Err(error) if is_timeout(&error) => {
+                    let silence = current.write_silence();
+                    quiet.beat(&self.stream, silence, timeout, "the server took no byte")?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_gone(&error) => {
+                    // It may have answered before it went: the answer decides, see `Paced`.
+                    self.broken = true;
+                    current.peer_is_gone.set(true);
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Many slices go by one system call, too, and a peer that is gone raises no signal.
+fn write(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match slices {
+        [all] => stream.write(all),
+        _ => write_vectored(stream, slices),
+    }
+}
+
+/// std's own raises SIGPIPE where a program has not turned that off.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+fn write_vectored(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+    let nothing = &mut SendAncillaryBuffer::default();
+    Ok(sendmsg(stream, slices, nothing, SendFlags::NOSIGNAL)?)
+}
+
+#[cfg(not(all(unix, not(target_vendor = "apple"))))]
+fn write_vectored(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    stream.write_vectored(slices)
 }
 
 /// Since when nothing has moved.
@@ -158,38 +299,10 @@ impl Transport for Socket {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        if self.broken {
-            return Ok(());
+        match self.buffers.take(amount) {
+            [] => Ok(()),
+            bytes => self.line.send(&mut [IoSlice::new(bytes)], &timeout),
         }
-        let current = exchange::current();
-        current.answered.set(false);
-        let mut left = &self.buffers.output()[..amount];
-        let mut quiet = Quiet::now();
-        while !left.is_empty() {
-            // Not at a beat only: a slow line may take some bytes before each of them.
-            current.give_way()?;
-            match self.stream.write(left) {
-                Ok(n) => {
-                    left = &left[n..];
-                    if !left.is_empty() {
-                        quiet = Quiet::now();
-                    }
-                }
-                Err(error) if is_timeout(&error) => {
-                    let silence = current.write_silence();
-                    quiet.beat(&self.stream, silence, &timeout, "the server took no byte")?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_gone(&error) => {
-                    // It may have answered before it went: the answer decides, see `Paced`.
-                    self.broken = true;
-                    current.peer_is_gone.set(true);
-                    return Ok(());
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
@@ -201,7 +314,7 @@ impl Transport for Socket {
             current.give_way()?;
         }
         loop {
-            match self.stream.read(self.buffers.input_append_buf()) {
+            match self.line.stream.read(self.buffers.input_append_buf()) {
                 Ok(n) => {
                     self.buffers.input_appended(n);
                     self.used = Instant::now();
@@ -211,7 +324,7 @@ impl Transport for Socket {
                     return Ok(n > 0);
                 }
                 Err(error) if is_timeout(&error) => {
-                    quiet.beat(&self.stream, silence, &timeout, "no answer came")?;
+                    quiet.beat(&self.line.stream, silence, &timeout, "no answer came")?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
@@ -221,7 +334,7 @@ impl Transport for Socket {
 
     fn is_open(&mut self) -> bool {
         let surely = self.used.elapsed() < SURELY_OPEN && !exchange::current().is_wary;
-        !self.broken && (surely || is_quiet(&self.stream))
+        !self.line.broken && (surely || is_quiet(&self.line.stream))
     }
 }
 
@@ -255,7 +368,7 @@ fn is_gone(error: &io::Error) -> bool {
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Socket")
-            .field("peer", &self.stream.peer_addr().ok())
+            .field("peer", &self.line.stream.peer_addr().ok())
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,9 @@
 //! ureq's own connector takes its certificates by a setting that knows either Mozilla's roots or others, panics on a key
 //! that does not fit, hides failed writes until the next one and makes a system call for each record of 16 KiB.
 
+use crate::transport::buffers::HeadFirst;
 use crate::transport::exchange;
+use crate::transport::socket::Wire;
 use rustls::client::{ClientConfig, ClientConnection};
 use rustls::pki_types::ServerName;
 use std::fmt;
@@ -11,18 +13,18 @@ use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 use std::time::Instant;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, time,
+    Buffers, ConnectionDetails, Connector, Either, NextTimeout, Transport, time,
 };
 
 pub(in crate::transport) struct Secure(pub(in crate::transport) Arc<ClientConfig>);
 
-impl<In: Transport> Connector<In> for Secure {
-    type Out = Either<In, Secured<In>>;
+impl<In: Transport> Connector<Wire<In>> for Secure {
+    type Out = Either<Wire<In>, Secured<In>>;
 
     fn connect(
         &self,
         details: &ConnectionDetails<'_>,
-        chained: Option<In>,
+        chained: Option<Wire<In>>,
     ) -> Result<Option<Self::Out>, ureq::Error> {
         let Some(below) = chained else {
             return Ok(None);
@@ -48,27 +50,29 @@ impl fmt::Debug for Secure {
 pub(in crate::transport) struct Secured<T: Transport> {
     tls: ClientConnection,
     below: Below<T>,
-    buffers: LazyBuffers,
+    buffers: HeadFirst,
 }
 
 impl<T: Transport> Secured<T> {
     fn by_handshake(
         config: &Arc<ClientConfig>,
         details: &ConnectionDetails<'_>,
-        transport: T,
+        wire: Wire<T>,
     ) -> Result<Secured<T>, ureq::Error> {
         let host = crate::endpoint::without_brackets(details.uri.host().unwrap_or_default());
         let name = ServerName::try_from(host.to_owned());
         let name = name.map_err(|_| ureq::Error::Tls("no certificate can be for such a host"))?;
         let mut tls = ClientConnection::new(Arc::clone(config), name).map_err(broken)?;
-        let mut below = Below::new(transport, details.timeout);
+        let mut below = Below::new(wire, details.timeout);
         tls.complete_io(&mut below)
             .map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => closed("in the middle of the TLS handshake"),
                 _ => error.into(),
             })?;
+        // All that is written at once is encrypted at once, and goes by one system call.
+        tls.set_buffer_limit(None);
         let config = details.config;
-        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        let buffers = HeadFirst::new(config.input_buffer_size(), config.output_buffer_size());
         Ok(Secured {
             tls,
             below,
@@ -92,17 +96,8 @@ impl<T: Transport> Transport for Secured<T> {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         self.below.grant(timeout);
-        let mut done = 0;
-        while done < amount {
-            // As much as it keeps for sending; the rest when that is sent.
-            let left = &self.buffers.output()[done..amount];
-            let taken = self.tls.writer().write(left)?;
-            if taken == 0 {
-                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
-            }
-            done += taken;
-            self.flush()?;
-        }
+        self.tls.writer().write_all(self.buffers.take(amount))?;
+        self.flush()?;
         Ok(())
     }
 
@@ -133,7 +128,7 @@ impl<T: Transport> Transport for Secured<T> {
     }
 
     fn is_open(&mut self) -> bool {
-        self.below.transport.is_open()
+        self.below.wire.is_open()
     }
 
     fn is_tls(&self) -> bool {
@@ -144,7 +139,7 @@ impl<T: Transport> Transport for Secured<T> {
 impl<T: Transport> fmt::Debug for Secured<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secured")
-            .field("below", &self.below.transport)
+            .field("below", &self.below.wire)
             .finish_non_exhaustive()
     }
 }
@@ -161,15 +156,15 @@ fn closed(how: &str) -> ureq::Error {
 
 /// The connection beneath, as rustls wants it.
 struct Below<T: Transport> {
-    transport: T,
+    wire: Wire<T>,
     timeout: NextTimeout,
     granted: Instant,
 }
 
 impl<T: Transport> Below<T> {
-    fn new(transport: T, timeout: NextTimeout) -> Below<T> {
+    fn new(wire: Wire<T>, timeout: NextTimeout) -> Below<T> {
         Below {
-            transport,
+            wire,
             timeout,
             granted: Instant::now(),
         }
@@ -197,12 +192,12 @@ impl<T: Transport> Below<T> {
 
 impl<T: Transport> Read for Below<T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if !self.transport.buffers().can_use_input() {
+        if !self.wire.buffers().can_use_input() {
             let left = self.left();
-            let awaited = self.transport.await_input(left);
+            let awaited = self.wire.await_input(left);
             awaited.map_err(ureq::Error::into_io)?;
         }
-        let buffers = self.transport.buffers();
+        let buffers = self.wire.buffers();
         let n = buffer.len().min(buffers.input().len());
         buffer[..n].copy_from_slice(&buffers.input()[..n]);
         buffers.input_consume(n);
@@ -218,16 +213,8 @@ impl<T: Transport> Write for Below<T> {
     /// All records that fit, by one system call.
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let left = self.left();
-        let output = self.transport.buffers().output();
-        let mut len = 0;
-        for slice in slices {
-            let n = slice.len().min(output.len() - len);
-            output[len..len + n].copy_from_slice(&slice[..n]);
-            len += n;
-        }
-        let sent = self.transport.transmit_output(len, left);
-        sent.map_err(ureq::Error::into_io)?;
-        Ok(len)
+        let sent = self.wire.transmit_slices(slices, left);
+        sent.map_err(ureq::Error::into_io)
     }
 
     fn flush(&mut self) -> io::Result<()> {
