@@ -46,8 +46,7 @@ pub(crate) fn write_parts<S: Storage>(
         written = Some(Instant::now());
         if let Some(journal) = &mut journal {
             if !batch.is_empty() {
-                let records: Vec<_> = batch.iter().cloned().map(Record::PartDone).collect();
-                journal.append(&records)?;
+                record(journal, &batch)?;
                 unsynced = true;
             }
             if unsynced && synced.elapsed() >= SYNC_EVERY {
@@ -62,6 +61,12 @@ pub(crate) fn write_parts<S: Storage>(
         Some(journal) if unsynced => journal.sync(),
         _ => Ok(()),
     }
+}
+
+/// Records parts in one write.
+fn record<S: Storage>(journal: &mut Journal<S>, parts: &[DonePart]) -> io::Result<()> {
+    let records: Vec<_> = parts.iter().cloned().map(Record::PartDone).collect();
+    journal.append(&records)
 }
 
 /// Waits for a part, until `deadline` when there is one, and takes along what has queued up behind it.
