@@ -100,6 +100,9 @@
 //! 1.89; it rises only when a dependency or a need of this crate asks for it, with a minor version.
 
 mod aside;
+#[cfg(feature = "_benched")]
+#[doc(hidden)]
+pub mod benched;
 mod checkpoint;
 mod client;
 mod crc64;

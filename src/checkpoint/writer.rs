@@ -64,7 +64,7 @@ pub(crate) fn write_parts<S: Storage>(
 }
 
 /// Records parts in one write.
-fn record<S: Storage>(journal: &mut Journal<S>, parts: &[DonePart]) -> io::Result<()> {
+pub(crate) fn record<S: Storage>(journal: &mut Journal<S>, parts: &[DonePart]) -> io::Result<()> {
     let records: Vec<_> = parts.iter().cloned().map(Record::PartDone).collect();
     journal.append(&records)
 }

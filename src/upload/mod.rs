@@ -31,7 +31,7 @@ mod preview;
 mod progress;
 mod range;
 mod rate;
-mod record;
+pub(crate) mod record;
 mod repeating;
 pub(crate) mod resume;
 mod resuming;

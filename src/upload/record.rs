@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// A run's record; it does nothing when no checkpoint was asked for.
 #[derive(Debug)]
-pub(super) struct RunRecord {
+pub(crate) struct RunRecord {
     journal: Option<Journal<Box<dyn Disk>>>,
     path: PathBuf,
     /// The upload on the server that the file tells of.
@@ -28,7 +28,7 @@ impl RunRecord {
     }
 
     /// Reads a checkpoint that was opened. Proves on the way that it can be written and synced.
-    pub(super) fn open(
+    pub(crate) fn open(
         opened: Result<Box<dyn Disk>, OpenError>,
         path: &Path,
         source: &Path,

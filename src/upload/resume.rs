@@ -14,17 +14,17 @@ pub(crate) type Parts = BTreeMap<PartNumber, DonePart>;
 
 /// What a checkpoint held when it was opened.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) header: Option<Header>,
-    pub(super) parts: Parts,
-    pub(super) owed: Vec<Owed>,
+pub(crate) struct Found {
+    pub(crate) header: Option<Header>,
+    pub(crate) parts: Parts,
+    pub(crate) owed: Vec<Owed>,
     /// The file was damaged, so that only the uploads it names are of use.
-    pub(super) damaged: bool,
+    pub(crate) damaged: bool,
 }
 
 /// What the server says of the recorded upload.
 #[derive(Debug)]
-pub(super) enum Listed {
+pub(crate) enum Listed {
     NotAsked,
     Parts(Vec<ListedPart>),
     /// To credentials that may only write.
@@ -35,14 +35,14 @@ pub(super) enum Listed {
 
 /// What the caller believes without reading it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Trust {
-    pub(super) identity: Identity,
-    pub(super) verify: Verify,
+pub(crate) struct Trust {
+    pub(crate) identity: Identity,
+    pub(crate) verify: Verify,
 }
 
 /// How to go on.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(crate) enum Decision {
     /// Nothing was recorded.
     Begin,
     /// What was recorded is of no use.
@@ -71,7 +71,7 @@ pub(crate) struct Continuation {
 }
 
 /// Decides from all that is known. The upload id of `asked`, what is to be uploaded now, does not matter.
-pub(super) fn decide(
+pub(crate) fn decide(
     found: &Found,
     asked: &Header,
     trust: Trust,
