@@ -12,7 +12,7 @@ use crate::endpoint::Endpoint;
 use crate::etag::ETag;
 use crate::part::{DonePart, PartNumber};
 use crate::protocol::list_parts::{self, ListedPart, Page};
-use crate::protocol::{Answer, NOTHING_MORE, Request, complete, upload_part};
+use crate::protocol::{Answer, Headers, NOTHING_MORE, Request, complete, upload_part};
 use crate::sign::signer::{SignedHeaders, Signer};
 use crate::sign::{Signable, SignatureVersion};
 use crate::upload::plan::Plan;
@@ -247,7 +247,7 @@ impl Decided {
 pub fn listing() -> impl Fn() -> Listing {
     let answer = Answer {
         status: 200,
-        headers: vec![],
+        headers: Headers::default(),
         body: page_xml().into_bytes(),
     };
     move || Listing(list_parts::read(&answer).expect("a page"))

@@ -1,61 +1,112 @@
-//! Whole uploads to a local server that throws the bodies away: `cargo bench --features local-server`.
+//! What the library promises to cost, held against a floor: `cargo bench --bench upload [-- GROUP…] [--keep]`.
 //!
-//! The server shares the machine with the client, so the figures are of both together: compare rows of one run.
+//! Server, library and floor are processes of their own, made of this program (`role`). The floor is what a program
+//! without any HTTP library would do (`floor`). Each figure is of one run of the table: the ratios are what counts, since
+//! machines differ and are shared.
 
-use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, LocalServer};
-use oss_upload::{Bucket, Checkpoint, Client, Credentials, Error};
-use std::fs;
-use std::path::Path;
-use std::time::{Duration, Instant};
+mod cold;
+mod floor;
+mod growth;
+mod ours;
+mod picture;
+mod process;
+mod promises;
+mod report;
+mod role;
+mod server;
+mod workshop;
 
-const FILE_LEN: usize = 256 << 20;
-const RUNS: usize = 5;
+use report::Report;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+use workshop::Workshop;
 
-fn main() {
-    let folder = tempfile::tempdir().expect("a temp folder");
-    let file = folder.path().join("file.bin");
-    let mut bytes = vec![0; FILE_LEN];
-    fastrand::Rng::with_seed(1).fill(&mut bytes);
-    fs::write(&file, bytes).expect("written");
-    let server = LocalServer::builder().discard_bodies(true).start();
-    let server = server.expect("a port");
-    let client = Client::builder(server.endpoint())
-        .region("cn-hangzhou")
-        .credentials(Credentials::new(ACCESS_KEY_ID, ACCESS_KEY_SECRET))
-        .build();
-    let bucket = client.and_then(|client| client.bucket("examplebucket"));
-    let bucket = bucket.expect("a client");
+fn main() -> io::Result<()> {
+    if let Some(role) = role::of_this_process() {
+        return role.play();
+    }
+    let arguments = Arguments::read()?;
+    let mut report = Report::begin(&machine());
+    let mut workshop = Workshop::open()?;
+    println!("{}", report::heading());
+    for (_, measure) in arguments.groups() {
+        measure(&mut workshop, &mut report)?;
+    }
+    println!("{}", report.summary());
+    let folder = arguments.folder();
+    fs::create_dir_all(&folder)?;
+    report.write(&folder)?;
+    println!("written: {0}/upload.json, {0}/upload.svg", folder.display());
+    Ok(())
+}
 
-    println!(
-        "{:32} {:>9} {:>9}",
-        "upload/part size, routines", "median", "MiB/s"
-    );
-    for part_size in [100 << 10, 1 << 20, 10 << 20] {
-        for routines in [1, 4, 16] {
-            let mut times: Vec<Duration> = (0..RUNS)
-                .map(|_| timed(&bucket, &file, part_size, routines).expect("uploaded"))
-                .collect();
-            times.sort();
-            let median = times[RUNS / 2];
-            let rate = FILE_LEN as f64 / f64::from(1 << 20) / median.as_secs_f64();
-            let name = format!("upload/{} KiB, {routines}", part_size >> 10);
-            println!("{name:32} {:>6} ms {rate:>9.0}", median.as_millis());
-            server.forget_requests();
+type Measure = fn(&mut Workshop, &mut Report) -> io::Result<()>;
+
+/// All that can be asked for by name.
+const GROUPS: [(&str, Measure); 11] = [
+    ("throughput", promises::throughput),
+    ("small-parts", promises::small_parts),
+    ("tls", promises::tls),
+    ("latency", promises::latency),
+    ("memory", promises::memory),
+    ("checkpoint", promises::checkpoint),
+    ("resume", promises::resume),
+    ("system-calls", promises::system_calls),
+    ("cold", cold::cold),
+    ("many-files", promises::many_files),
+    ("growth", growth::growth),
+];
+
+struct Arguments {
+    asked: Vec<String>,
+    keep: bool,
+}
+
+impl Arguments {
+    fn read() -> io::Result<Arguments> {
+        // `--bench` is what cargo says.
+        let given: Vec<String> = env::args().skip(1).filter(|a| a != "--bench").collect();
+        let (options, asked): (Vec<_>, Vec<_>) =
+            given.into_iter().partition(|a| a.starts_with('-'));
+        let known = |group: &String| GROUPS.iter().any(|(name, _)| name == group);
+        let keep = options.iter().any(|option| option == "--keep");
+        if let Some(what) = options.iter().find(|o| *o != "--keep") {
+            return Err(io::Error::other(format!(
+                "what is `{what}`? `--keep` is known"
+            )));
+        }
+        if let Some(what) = asked.iter().find(|group| !known(group)) {
+            let names = GROUPS.map(|(name, _)| name).join(", ");
+            return Err(io::Error::other(format!(
+                "there is no group `{what}`, but {names}"
+            )));
+        }
+        Ok(Arguments { asked, keep })
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &'static (&'static str, Measure)> {
+        let asked = |name: &str| self.asked.is_empty() || self.asked.iter().any(|a| a == name);
+        GROUPS.iter().filter(move |(name, _)| asked(name))
+    }
+
+    /// Where the report goes: into the repository only when asked.
+    fn folder(&self) -> PathBuf {
+        match self.keep {
+            true => Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/measured"),
+            false => Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned(),
         }
     }
 }
 
-fn timed(bucket: &Bucket, file: &Path, part_size: u64, routines: usize) -> Result<Duration, Error> {
-    let started = Instant::now();
-    let uploaded = bucket
-        .upload_file("bench.bin", file)
-        .part_size(part_size)
-        .routines(routines)
-        .checkpoint(Checkpoint::beside_file())
-        .run()?;
-    assert_eq!(
-        uploaded.bytes_sent, FILE_LEN as u64,
-        "a retry would spoil the figure"
-    );
-    Ok(started.elapsed())
+/// `2 × AMD EPYC, linux`
+fn machine() -> String {
+    let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let model = model.map_or(env::consts::ARCH, |m| {
+        m.trim_start_matches([' ', '\t', ':'])
+    });
+    format!("{cpus} × {model}, {}", env::consts::OS)
 }

@@ -1,0 +1,109 @@
+//! What the measurements share: a folder with files, and pairs of runs.
+
+use crate::process::{Cost, Serving, run};
+use crate::role::{Role, Server, Upload};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Runs of each, ours and the floor in turn; the median pair counts.
+const PAIRS: usize = 7;
+
+pub(crate) struct Workshop {
+    folder: TempDir,
+}
+
+impl Workshop {
+    /// On the disk that the project is built on: the system's temp folder may be memory.
+    pub(crate) fn open() -> io::Result<Workshop> {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        Ok(Workshop { folder })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A file of so many bytes of noise, in the page cache. The same length is the same file.
+    pub(crate) fn file(&self, len: u64) -> io::Result<PathBuf> {
+        let path = self.folder().join(format!("{len}.bin"));
+        if !path.exists() {
+            let mut noise = vec![0; 1 << 20];
+            fastrand::Rng::with_seed(len).fill(&mut noise);
+            let mut file = File::create(&path)?;
+            let mut left = len;
+            while left > 0 {
+                let n = left.min(noise.len() as u64);
+                file.write_all(&noise[..usize::try_from(n).expect("fits")])?;
+                left -= n;
+            }
+            // What the system writes back later would be counted for whoever runs then.
+            file.sync_all()?;
+        }
+        Ok(path)
+    }
+
+    /// A file that is all hole: of any length at no cost.
+    pub(crate) fn hole(&self, len: u64) -> io::Result<PathBuf> {
+        let path = self.folder().join(format!("{len}.hole"));
+        File::create(&path)?.set_len(len)?;
+        Ok(path)
+    }
+
+    /// A folder of so many files.
+    pub(crate) fn files(&self, n: usize, len: usize) -> io::Result<PathBuf> {
+        let folder = self.folder().join(format!("{n} files"));
+        fs::create_dir(&folder)?;
+        for i in 0..n {
+            fs::write(folder.join(format!("{i:05}.bin")), vec![i as u8; len])?;
+        }
+        Ok(folder)
+    }
+}
+
+/// What an upload of this file means.
+pub(crate) fn upload(path: &Path, part_size: u64, routines: usize) -> Upload {
+    Upload {
+        endpoint: String::new(),
+        root: None,
+        path: path.to_owned(),
+        part_size,
+        routines,
+        checkpoint: true,
+    }
+}
+
+/// The same work, done by the library and by the floor.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) ours: Cost,
+    pub(crate) floor: Cost,
+}
+
+/// Runs both several times, in turn.
+pub(crate) fn pairs(server: &Serving, upload: &Upload) -> io::Result<Vec<Pair>> {
+    let once = || {
+        Ok(Pair {
+            ours: run(&Role::Ours(server.upload(upload.clone())))?,
+            floor: run(&Role::Floor(server.upload(upload.clone())))?,
+        })
+    };
+    // Nothing is warm before the first.
+    once()?;
+    (0..PAIRS).map(|_| once()).collect()
+}
+
+/// The pair whose ratio of a figure is the median one.
+pub(crate) fn median(pairs: &[Pair], figure: impl Fn(&Cost) -> f64) -> (f64, f64) {
+    let mut figures: Vec<(f64, f64)> = pairs
+        .iter()
+        .map(|p| (figure(&p.ours), figure(&p.floor)))
+        .collect();
+    figures.sort_by(|(a, b), (c, d)| (a / b).total_cmp(&(c / d)));
+    figures[figures.len() / 2]
+}
+
+pub(crate) fn plain_server() -> io::Result<Serving> {
+    Serving::start(Server::default())
+}
