@@ -47,7 +47,7 @@ const PART_SIZE: u64 = 8 << 20;
 /// 2024-06-01 12:03:04 UTC.
 const NOW: i64 = 1_717_243_384;
 
-/// Signs an UploadPart, as a client does: its signer keeps the key of the day.
+/// Signs an UploadPart, as a client does: its signer keeps what a second has in common.
 pub fn signing(version: SignatureVersion) -> impl Fn() -> SignedHeaders {
     let signer = Signer::new(version, REGION.to_owned(), endpoint().product());
     let credentials = Credentials::new("test-key-id", "test-key-secret");
@@ -372,7 +372,7 @@ mod tests {
         let v1 = "OSS test-key-id:oH5oSVZto/tYF2wLJ4AuLrJHjTM=";
         for (version, expected) in [(SignatureVersion::V4, v4), (SignatureVersion::V1, v1)] {
             let sign = signing(version);
-            // The second time with the key of the day that the first one left.
+            // The second time with what the first one left.
             for signed in [sign(), sign()] {
                 let authorization = signed.iter().find(|(name, _)| *name == "authorization");
                 let value = authorization.map(|(_, value)| &**value);

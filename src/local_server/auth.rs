@@ -211,7 +211,7 @@ impl Keeper {
                 let additional = v4::additional_headers(&signable, additional);
                 let canonical = v4::canonical_request(&signable, &additional);
                 let datetime = basic_date(date.time);
-                let text = v4::string_to_sign(&datetime, scope, &canonical);
+                let text = v4::string_to_sign(&datetime, &scope.text(), &canonical);
                 let key = v4::SigningKey::derive(&self.access_key_secret, scope);
                 // What is signed is the query of the wire, so it must be escaped there as it was for signing.
                 if request.is_query_canonical && key.sign(&text) == *signature {

@@ -1,4 +1,4 @@
-//! Signs the requests of a client: one version, one region, the key of the day kept.
+//! Signs the requests of a client: one version, one region; what a second's requests have in common is kept.
 
 use super::{Signable, SignatureVersion, basic_date, http_date, v1, v4};
 use crate::credentials::Credentials;
@@ -15,20 +15,25 @@ pub(crate) struct Signer {
     /// Not empty where it is needed: version 4.
     region: String,
     product: &'static str,
-    day_key: RwLock<Option<Arc<DayKey>>>,
+    kept: RwLock<Option<Arc<Second>>>,
 }
 
-/// Deriving a key costs four HMACs, and it is the same from midnight to midnight for one secret.
-struct DayKey {
+/// What all requests of one second share that one secret signs. Printing dates and deriving a key cost more than the
+/// signature itself.
+struct Second {
+    time: i64,
     secret: String,
-    date: String,
+    http_date: String,
+    /// As version 4 has it.
+    basic_date: String,
+    scope: String,
     key: v4::SigningKey,
 }
 
-impl std::fmt::Debug for DayKey {
+impl std::fmt::Debug for Second {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DayKey")
-            .field("date", &self.date)
+        f.debug_struct("Second")
+            .field("time", &self.time)
             .finish_non_exhaustive()
     }
 }
@@ -39,7 +44,7 @@ impl Signer {
             version,
             region,
             product,
-            day_key: RwLock::new(None),
+            kept: RwLock::new(None),
         }
     }
 
@@ -50,12 +55,14 @@ impl Signer {
         credentials: &Credentials,
         now: Timestamp,
     ) -> SignedHeaders {
-        let mut added = vec![("date", http_date(now).into())];
+        let second = self.second(credentials.access_key_secret(), now);
+        let mut added = SignedHeaders::with_capacity(5);
+        added.push(("date", second.http_date.clone().into()));
         if credentials.is_anonymous() {
             return added;
         }
         if self.version == SignatureVersion::V4 {
-            added.push(("x-oss-date", basic_date(now).into()));
+            added.push(("x-oss-date", second.basic_date.clone().into()));
             added.push(("x-oss-content-sha256", v4::UNSIGNED_PAYLOAD.into()));
         }
         if let Some(token) = credentials.security_token() {
@@ -69,42 +76,45 @@ impl Signer {
         };
         let authorization = match self.version {
             SignatureVersion::V1 => sign_v1(&complete, credentials),
-            SignatureVersion::V4 => self.sign_v4(&complete, credentials),
+            SignatureVersion::V4 => sign_v4(&complete, credentials, &second),
         };
         added.push(("authorization", authorization.into()));
         added
     }
 
-    fn sign_v4(&self, request: &Signable<'_>, credentials: &Credentials) -> String {
-        let datetime = request.header("x-oss-date");
+    fn second(&self, secret: &str, now: Timestamp) -> Arc<Second> {
+        let time = now.as_second();
+        let fits = |kept: &&Arc<Second>| kept.time == time && kept.secret == secret;
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(second) = kept.as_ref().filter(fits) {
+            return Arc::clone(second);
+        }
+        drop(kept);
+        let basic_date = basic_date(now);
         let scope = v4::Scope {
-            date: &datetime[..8],
+            date: &basic_date[..8],
             region: &self.region,
             product: self.product,
         };
-        let canonical = v4::canonical_request(request, &[]);
-        let text = v4::string_to_sign(datetime, &scope, &canonical);
-        let day_key = self.day_key(credentials.access_key_secret(), &scope);
-        let signature = day_key.key.sign(&text);
-        v4::authorization(credentials.access_key_id(), &scope, &[], &signature)
-    }
-
-    fn day_key(&self, secret: &str, scope: &v4::Scope<'_>) -> Arc<DayKey> {
-        let fits = |key: &&Arc<DayKey>| key.secret == secret && key.date == scope.date;
-        let kept = self.day_key.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = kept.as_ref().filter(fits) {
-            return Arc::clone(key);
-        }
-        drop(kept);
-        let key = Arc::new(DayKey {
+        let second = Arc::new(Second {
+            time,
             secret: secret.to_owned(),
-            date: scope.date.to_owned(),
-            key: v4::SigningKey::derive(secret, scope),
+            http_date: http_date(now),
+            scope: scope.text(),
+            key: v4::SigningKey::derive(secret, &scope),
+            basic_date,
         });
-        let mut kept = self.day_key.write().unwrap_or_else(PoisonError::into_inner);
-        *kept = Some(Arc::clone(&key));
-        key
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some(Arc::clone(&second));
+        second
     }
+}
+
+fn sign_v4(request: &Signable<'_>, credentials: &Credentials, second: &Second) -> String {
+    let canonical = v4::canonical_request(request, &[]);
+    let text = v4::string_to_sign(&second.basic_date, &second.scope, &canonical);
+    let signature = second.key.sign(&text);
+    v4::authorization(credentials.access_key_id(), &second.scope, &[], &signature)
 }
 
 fn sign_v1(request: &Signable<'_>, credentials: &Credentials) -> String {
@@ -161,18 +171,31 @@ mod tests {
     }
 
     #[test]
-    fn the_day_s_key_is_derived_once_and_anew_for_another_day_or_secret() {
+    fn what_is_kept_serves_one_second_and_one_secret() {
         let signer = signer(SignatureVersion::V4);
-        let key = |secret: &str, second: i64| {
-            let time = Timestamp::from_second(second).expect("in range");
-            signer.sign(&upload_part(), &Credentials::new("id", secret), time);
-            let kept = signer.day_key.read().expect("no panic").clone();
-            kept.expect("a key")
+        let sign = |secret: &str, millis: i64| {
+            let time = Timestamp::from_millisecond(millis).expect("in range");
+            let signed = signer.sign(&upload_part(), &Credentials::new("id", secret), time);
+            let kept = signer.kept.read().expect("no panic").clone();
+            (kept.expect("kept"), signed)
         };
-        let first = key("secret", 1_717_243_384);
-        assert!(Arc::ptr_eq(&first, &key("secret", 1_717_243_999)));
-        assert!(!Arc::ptr_eq(&first, &key("secret", 1_717_243_384 + 86_400)));
-        assert!(!Arc::ptr_eq(&first, &key("other", 1_717_243_384)));
+        let (first, signed) = sign("secret", 1_717_243_384_001);
+        let (later, same) = sign("secret", 1_717_243_384_999);
+        assert!(Arc::ptr_eq(&first, &later));
+        assert_eq!(signed, same);
+        for (secret, millis) in [
+            ("secret", 1_717_243_385_000),
+            ("secret", 1_717_243_383_999),
+            ("other", 1_717_243_384_001),
+        ] {
+            let (_, other) = sign(secret, millis);
+            assert_ne!(signed, other, "{secret} {millis}");
+            // And not for having been signed after others.
+            let fresh = self::signer(SignatureVersion::V4);
+            let time = Timestamp::from_millisecond(millis).expect("in range");
+            let credentials = Credentials::new("id", secret);
+            assert_eq!(other, fresh.sign(&upload_part(), &credentials, time));
+        }
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub(crate) struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    fn text(&self) -> String {
+    /// As credentials and signed texts name it.
+    pub(crate) fn text(&self) -> String {
         let Scope {
             date,
             region,
@@ -30,8 +31,8 @@ impl Scope<'_> {
     }
 }
 
-/// The key of one day, region and product. Deriving it costs four HMACs, so callers keep it for the day; it has taken in
-/// itself already, which is the half of signing a short text.
+/// The key of one day, region and product. Deriving it costs four HMACs, so callers keep it; it has taken in itself already,
+/// which is the half of signing a short text.
 #[derive(Clone)]
 pub(crate) struct SigningKey(Hmac<Sha256>);
 
@@ -135,21 +136,21 @@ fn push_canonical_query(text: &mut String, query: &[(&str, &str)]) {
     }
 }
 
-/// The text that is signed. `datetime` is the value of `x-oss-date`.
-pub(crate) fn string_to_sign(datetime: &str, scope: &Scope<'_>, canonical_request: &str) -> String {
+/// The text that is signed. `datetime` is the value of `x-oss-date`, `scope` the text of one.
+pub(crate) fn string_to_sign(datetime: &str, scope: &str, canonical_request: &str) -> String {
     let hash = hex(&Sha256::digest(canonical_request.as_bytes()));
-    ["OSS4-HMAC-SHA256", datetime, &scope.text(), &hash].join("\n")
+    ["OSS4-HMAC-SHA256", datetime, scope, &hash].join("\n")
 }
 
 /// The value of the `Authorization` header.
 pub(crate) fn authorization(
     access_key_id: &str,
-    scope: &Scope<'_>,
+    scope: &str,
     additional: &[String],
     signature: &str,
 ) -> String {
     const CREDENTIAL: &str = "OSS4-HMAC-SHA256 Credential=";
-    let mut value = [CREDENTIAL, access_key_id, "/", &scope.text()].concat();
+    let mut value = [CREDENTIAL, access_key_id, "/", scope].concat();
     // An empty field is refused, so it is left out altogether.
     if !additional.is_empty() {
         value.extend([",AdditionalHeaders=", &additional.join(";")]);
