@@ -4,6 +4,8 @@
 //! without any HTTP library would do (`floor`). Each figure is of one run of the table: the ratios are what counts, since
 //! machines differ and are shared.
 
+mod bare;
+mod build;
 mod cold;
 mod floor;
 mod growth;
@@ -43,7 +45,7 @@ fn main() -> io::Result<()> {
 type Measure = fn(&mut Workshop, &mut Report) -> io::Result<()>;
 
 /// All that can be asked for by name.
-const GROUPS: [(&str, Measure); 11] = [
+const GROUPS: [(&str, Measure); 12] = [
     ("throughput", promises::throughput),
     ("small-parts", promises::small_parts),
     ("tls", promises::tls),
@@ -55,6 +57,7 @@ const GROUPS: [(&str, Measure); 11] = [
     ("cold", cold::cold),
     ("many-files", promises::many_files),
     ("growth", growth::growth),
+    ("build", build::build),
 ];
 
 struct Arguments {

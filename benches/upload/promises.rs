@@ -3,7 +3,7 @@
 use crate::process::{Cost, Serving, run, run_under};
 use crate::report::{Report, Row, Target};
 use crate::role::{Role, Server, Upload};
-use crate::workshop::{Pair, Workshop, median, pairs, plain_server, upload};
+use crate::workshop::{Pair, Workshop, median, pairs, pairs_with, plain_server, upload};
 use Target::{AtLeast, AtMost};
 use std::fs;
 use std::io;
@@ -78,9 +78,13 @@ pub(crate) fn throughput(workshop: &mut Workshop, report: &mut Report) -> io::Re
 pub(crate) fn small_parts(workshop: &mut Workshop, report: &mut Report) -> io::Result<()> {
     let server = plain_server()?;
     let file = workshop.file(MANY * SMALL)?;
-    let pairs = pairs(&server, &upload(&file, SMALL, 4))?;
+    let upload = upload(&file, SMALL, 4);
     let work = "9,995 parts of 100 KiB, 4 routines";
-    report.add(cpu_row(work, &pairs, 1.30));
+    let against_floor = pairs(&server, &upload)?;
+    report.add(cpu_row(work, &against_floor, 1.30));
+    let against_ureq = pairs_with(&server, &upload, Role::Bare)?;
+    let work = format!("{work}, bare ureq");
+    report.add(cpu_row(&work, &against_ureq, 1.0));
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What a process made of this program is to do: told by its parent in a variable of the environment.
 
-use crate::{cold, floor, ours, server};
+use crate::{bare, cold, floor, ours, server};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::{env, io};
@@ -12,6 +12,8 @@ pub(crate) enum Role {
     Server(Server),
     Ours(Upload),
     Floor(Upload),
+    /// A loop over ureq alone.
+    Bare(Upload),
     /// Reads a file from its begin to its end, and nothing else.
     Reader(PathBuf),
 }
@@ -45,6 +47,7 @@ impl Role {
             Role::Server(settings) => server::serve(&settings),
             Role::Ours(upload) => ours::run(&upload),
             Role::Floor(upload) => floor::run(&upload),
+            Role::Bare(upload) => bare::run(&upload),
             Role::Reader(path) => cold::read(&path),
         }
     }

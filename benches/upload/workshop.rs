@@ -74,19 +74,28 @@ pub(crate) fn upload(path: &Path, part_size: u64, routines: usize) -> Upload {
     }
 }
 
-/// The same work, done by the library and by the floor.
+/// The same work, done by the library and by somebody else.
 #[derive(Debug)]
 pub(crate) struct Pair {
     pub(crate) ours: Cost,
     pub(crate) floor: Cost,
 }
 
-/// Runs both several times, in turn.
+/// Runs the library and the floor several times, in turn.
 pub(crate) fn pairs(server: &Serving, upload: &Upload) -> io::Result<Vec<Pair>> {
+    pairs_with(server, upload, Role::Floor)
+}
+
+/// The same with somebody else in the floor's place.
+pub(crate) fn pairs_with(
+    server: &Serving,
+    upload: &Upload,
+    other: impl Fn(Upload) -> Role,
+) -> io::Result<Vec<Pair>> {
     let once = || {
         Ok(Pair {
             ours: run(&Role::Ours(server.upload(upload.clone())))?,
-            floor: run(&Role::Floor(server.upload(upload.clone())))?,
+            floor: run(&other(server.upload(upload.clone())))?,
         })
     };
     // Nothing is warm before the first.
