@@ -1,11 +1,11 @@
 //! What it costs to build the library, with all that it stands on.
 
-use crate::report::{Report, Row, Target};
+use crate::process::cargo;
+use crate::report::Target::AtMost;
+use crate::report::{Report, Row};
 use crate::workshop::Workshop;
 use std::collections::BTreeSet;
-use std::env;
 use std::io;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// A clean release build takes no longer, in seconds.
@@ -15,14 +15,6 @@ const LONGEST: f64 = 60.0;
 const CRATES: f64 = 75.0;
 
 pub(crate) fn build(workshop: &mut Workshop, report: &mut Report) -> io::Result<()> {
-    let row = |figure: &str, unit: &str, ours, most| Row {
-        work: "release build of the library alone".to_owned(),
-        figure: figure.to_owned(),
-        unit: unit.to_owned(),
-        ours,
-        floor: None,
-        target: Target::AtMost(most),
-    };
     let target = workshop.folder().join("target");
     let started = Instant::now();
     let built = cargo()
@@ -32,8 +24,14 @@ pub(crate) fn build(workshop: &mut Workshop, report: &mut Report) -> io::Result<
     if !built.success() {
         return Err(io::Error::other("the library cannot be built"));
     }
-    report.add(row("time", "s", started.elapsed().as_secs_f64(), LONGEST));
-    report.add(row("crates", "", crates()? as f64, CRATES));
+    let took = started.elapsed().as_secs_f64();
+    let work = "clean release build of the library";
+    report.add(Row::bound_of([work, "time", "s"], took, AtMost(LONGEST)));
+    report.add(Row::bound_of(
+        [work, "crates", ""],
+        crates()? as f64,
+        AtMost(CRATES),
+    ));
     Ok(())
 }
 
@@ -54,12 +52,4 @@ fn crates() -> io::Result<usize> {
         .filter_map(|line| line.split(" (").next())
         .collect();
     Ok(crates.len())
-}
-
-fn cargo() -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::null());
-    cargo
 }

@@ -1,12 +1,12 @@
 //! A file that is not in the page cache: whoever uploads it should read it as fast as somebody who does nothing else.
 
-use crate::process::{Cost, run};
+use crate::process::run;
 use crate::report::{Report, Row, Target};
 use crate::role::Role;
 use crate::workshop::{Workshop, plain_server, upload};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 const LEN: u64 = 512 << 20;
@@ -24,14 +24,9 @@ pub(crate) fn cold(workshop: &mut Workshop, report: &mut Report) -> io::Result<(
             .collect::<io::Result<Vec<_>>>()?;
         pairs.sort_by(|(a, b), (c, d)| (a / b).total_cmp(&(c / d)));
         let (ours, floor) = pairs[PAIRS / 2];
-        report.add(Row {
-            work: format!("cold file, 512 MiB, {routines} routines"),
-            figure: "speed".to_owned(),
-            unit: "MiB/s".to_owned(),
-            ours,
-            floor: Some(floor),
-            target: Target::AtLeast(0.95),
-        });
+        let work = format!("cold file, 512 MiB, {routines} routines");
+        let row = [work.as_str(), "speed", "MiB/s"];
+        report.add(Row::ratio_of(row, (ours, floor), Target::AtLeast(0.95)));
     }
     Ok(())
 }
@@ -49,14 +44,4 @@ fn forget(file: &Path) -> io::Result<()> {
     file.sync_all()?;
     posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?;
     Ok(())
-}
-
-/// The role of one who only reads.
-pub(crate) fn read(file: &Path) -> io::Result<()> {
-    Cost::of(|| {
-        let mut file = File::open(file)?;
-        let mut buffer = vec![0; 256 << 10];
-        while file.read(&mut buffer)? > 0 {}
-        Ok(())
-    })
 }

@@ -1,27 +1,19 @@
 //! How the cost grows: curves that are to be flat.
 
 use crate::report::{Curve, Report};
-use crate::workshop::{Workshop, median, pairs, plain_server, upload};
+use crate::workshop::{GIB, MANY, MIB, SMALL, Workshop, median, pairs, plain_server, upload};
 use std::io;
 
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
-
 pub(crate) fn growth(workshop: &mut Workshop, report: &mut Report) -> io::Result<()> {
-    let parts = [10, 100, 1_000, 9_995].map(|n| (n as f64, n * 100 * KIB, 100 * KIB, 4));
-    curve(workshop, report, "parts", "parts of 100 KiB", &parts)?;
+    // Parts of 100 KiB.
+    let parts = [10, 100, 1_000, 9_995].map(|n| (n as f64, n * SMALL, SMALL, 4));
+    curve(workshop, report, "Parts", "parts", &parts)?;
+    // Parts of 1 MiB.
     let routines = [1, 4, 16, 64].map(|n| (n as f64, 256 * MIB, MIB, n));
-    curve(
-        workshop,
-        report,
-        "routines",
-        "routines, parts of 1 MiB",
-        &routines,
-    )?;
-    let sizes = [100 * KIB, MIB, 10 * MIB, 100 * MIB, GIB];
-    let sizes = sizes.map(|size| (size as f64 / MIB as f64, GIB - GIB % size, size, 4));
-    curve(workshop, report, "part size", "MiB a part", &sizes)
+    curve(workshop, report, "Routines", "routines", &routines)?;
+    let sizes = [SMALL, MIB, 10 * MIB, 100 * MIB, GIB];
+    let sizes = sizes.map(|size| (size as f64, (MANY * size).min(GIB), size, 4));
+    curve(workshop, report, "Part size", "part size, bytes", &sizes)
 }
 
 fn curve(

@@ -1,21 +1,19 @@
-//! What the library promises to cost, held against a floor: `cargo bench --bench upload [-- GROUP…] [--keep]`.
+//! What the library promises to cost, held against a floor: `cargo bench --bench upload [-- GROUP… --keep]`.
 //!
-//! Server, library and floor are processes of their own, made of this program (`role`). The floor is what a program
-//! without any HTTP library would do (`floor`). Each figure is of one run of the table: the ratios are what counts, since
+//! Server, library and floor are processes of their own, which the bench `roles` plays. The floor is what a program
+//! without any HTTP library would do. Each figure is of one run of the table: the ratios are what counts, since
 //! machines differ and are shared.
 
-mod bare;
+mod bounds;
 mod build;
 mod cold;
-mod floor;
 mod growth;
-mod ours;
 mod picture;
 mod process;
-mod promises;
 mod report;
+#[path = "../roles/role.rs"]
 mod role;
-mod server;
+mod speed;
 mod workshop;
 
 use report::Report;
@@ -24,9 +22,6 @@ use std::{env, fs, io};
 use workshop::Workshop;
 
 fn main() -> io::Result<()> {
-    if let Some(role) = role::of_this_process() {
-        return role.play();
-    }
     let arguments = Arguments::read()?;
     let mut report = Report::begin(&machine());
     let mut workshop = Workshop::open()?;
@@ -37,7 +32,7 @@ fn main() -> io::Result<()> {
     println!("{}", report.summary());
     let folder = arguments.folder();
     fs::create_dir_all(&folder)?;
-    report.write(&folder)?;
+    report.write(&folder).map_err(io::Error::other)?;
     println!("written: {0}/upload.json, {0}/upload.svg", folder.display());
     Ok(())
 }
@@ -46,16 +41,16 @@ type Measure = fn(&mut Workshop, &mut Report) -> io::Result<()>;
 
 /// All that can be asked for by name.
 const GROUPS: [(&str, Measure); 12] = [
-    ("throughput", promises::throughput),
-    ("small-parts", promises::small_parts),
-    ("tls", promises::tls),
-    ("latency", promises::latency),
-    ("memory", promises::memory),
-    ("checkpoint", promises::checkpoint),
-    ("resume", promises::resume),
-    ("system-calls", promises::system_calls),
+    ("throughput", speed::throughput),
+    ("small-parts", speed::small_parts),
+    ("tls", speed::tls),
+    ("latency", speed::latency),
+    ("memory", bounds::memory),
+    ("checkpoint", bounds::checkpoint),
+    ("resume", bounds::resume),
+    ("system-calls", bounds::system_calls),
     ("cold", cold::cold),
-    ("many-files", promises::many_files),
+    ("many-files", speed::many_files),
     ("growth", growth::growth),
     ("build", build::build),
 ];

@@ -1,71 +1,80 @@
 //! Processes that are measured, and servers that are not.
 
-use crate::role::{Role, Server, Upload};
-use crate::server::Seen;
-use nix::sys::resource::{UsageWho, getrusage};
-use serde::{Deserialize, Serialize};
+use crate::role::{Cost, Role, Seen, Server, Upload, VARIABLE};
+use serde_json::Value;
+use std::env;
 use std::io::{self, BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
-use std::{env, fs};
+use std::sync::OnceLock;
 
-/// What a process says about itself before it ends.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Cost {
-    /// User and system, of all threads, since the process began.
-    pub(crate) cpu: f64,
-    /// Of the work alone.
-    pub(crate) wall: f64,
-    /// The most memory that was resident, in MiB; 0 where the system does not tell.
-    pub(crate) peak: f64,
+/// The program that plays the roles: this package's bench of that name.
+fn program() -> &'static PathBuf {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let built = cargo()
+            .args([
+                "bench",
+                "--bench",
+                "roles",
+                "--no-run",
+                "--message-format=json",
+            ])
+            .output()
+            .expect("cargo runs");
+        let messages = String::from_utf8_lossy(&built.stdout);
+        let messages = messages
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let is_ours = |message: &Value| message["target"]["name"] == "roles";
+        let ours = messages
+            .into_iter()
+            .find(is_ours)
+            .expect("the roles are built");
+        ours["executable"].as_str().expect("a path").into()
+    })
 }
 
-impl Cost {
-    /// Does the work and tells the parent what it cost.
-    pub(crate) fn of(work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        let started = Instant::now();
-        work()?;
-        let cost = Cost {
-            wall: started.elapsed().as_secs_f64(),
-            cpu: cpu()?.as_secs_f64(),
-            peak: peak().unwrap_or_default(),
-        };
-        println!("{}", serde_json::to_string(&cost)?);
-        Ok(())
-    }
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::null());
+    cargo
 }
 
-/// The CPU time of this process so far.
-pub(crate) fn cpu() -> io::Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
-    let times = [usage.user_time(), usage.system_time()];
-    let micros = times.map(|time| time.tv_sec() * 1_000_000 + time.tv_usec());
-    Ok(Duration::from_micros(
-        micros.iter().sum::<i64>().unsigned_abs(),
-    ))
-}
-
-/// `ru_maxrss` would be the parent's, when that was larger before `exec`.
-fn peak() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib / 1024.0)
+/// A process that plays a role.
+fn playing(role: &Role) -> io::Result<Command> {
+    let mut command = Command::new(program());
+    command.env(VARIABLE, serde_json::to_string(role)?);
+    Ok(command)
 }
 
 /// Runs a process to its end.
 pub(crate) fn run(role: &Role) -> io::Result<Cost> {
-    run_under(Command::new(env::current_exe()?), role)
+    cost_of(playing(role)?)
 }
 
 /// The same by way of another program, such as strace.
 pub(crate) fn run_under(mut command: Command, role: &Role) -> io::Result<Cost> {
-    let (name, value) = role.as_variable()?;
-    let output = command.env(name, value).stderr(Stdio::inherit()).output()?;
+    command
+        .arg(program())
+        .env(VARIABLE, serde_json::to_string(role)?);
+    cost_of(command)
+}
+
+/// Runs a process that is to fail, and need not say why.
+pub(crate) fn run_failing(role: &Role) -> io::Result<()> {
+    match playing(role)?.output()?.status.success() {
+        true => Err(io::Error::other(format!("{role:?} was to fail"))),
+        false => Ok(()),
+    }
+}
+
+fn cost_of(mut command: Command) -> io::Result<Cost> {
+    let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
-        return Err(io::Error::other(format!("{role:?}: {}", output.status)));
+        return Err(io::Error::other(format!("{command:?}: {}", output.status)));
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }
@@ -81,9 +90,7 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) fn start(settings: Server) -> io::Result<Serving> {
-        let (name, value) = Role::Server(settings).as_variable()?;
-        let mut child = Command::new(env::current_exe()?)
-            .env(name, value)
+        let mut child = playing(&Role::Server(settings))?
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -99,6 +99,30 @@ impl fmt::Display for Target {
 }
 
 impl Row {
+    /// Ours and the floor's are compared.
+    pub(crate) fn ratio_of(
+        [work, figure, unit]: [&str; 3],
+        (ours, floor): (f64, f64),
+        target: Target,
+    ) -> Self {
+        Self {
+            floor: Some(floor),
+            ..Self::bound_of([work, figure, unit], ours, target)
+        }
+    }
+
+    /// Ours is bounded as it is.
+    pub(crate) fn bound_of([work, figure, unit]: [&str; 3], ours: f64, target: Target) -> Self {
+        Self {
+            work: work.to_owned(),
+            figure: figure.to_owned(),
+            unit: unit.to_owned(),
+            ours,
+            floor: None,
+            target,
+        }
+    }
+
     /// Ours by the floor's, where there is one.
     pub(crate) fn ratio(&self) -> Option<f64> {
         self.floor.map(|floor| self.ours / floor)

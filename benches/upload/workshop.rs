@@ -1,11 +1,20 @@
 //! What the measurements share: a folder with files, and pairs of runs.
 
-use crate::process::{Cost, Serving, run};
-use crate::role::{Role, Server, Upload};
+use crate::process::{Serving, run};
+use crate::role::{Cost, Role, Server, Upload};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+
+pub(crate) const KIB: u64 = 1 << 10;
+pub(crate) const MIB: u64 = 1 << 20;
+pub(crate) const GIB: u64 = 1 << 30;
+
+/// Nearly the most parts that an upload may have.
+pub(crate) const MANY: u64 = 9_995;
+/// The smallest part that OSS takes.
+pub(crate) const SMALL: u64 = 100 * KIB;
 
 /// Runs of each, ours and the floor in turn; the median pair counts.
 const PAIRS: usize = 7;
@@ -52,11 +61,12 @@ impl Workshop {
     }
 
     /// A folder of so many files.
-    pub(crate) fn files(&self, n: usize, len: usize) -> io::Result<PathBuf> {
+    pub(crate) fn files(&self, n: u32, len: u64) -> io::Result<PathBuf> {
         let folder = self.folder().join(format!("{n} files"));
         fs::create_dir(&folder)?;
+        let noise = vec![7; usize::try_from(len).expect("short")];
         for i in 0..n {
-            fs::write(folder.join(format!("{i:05}.bin")), vec![i as u8; len])?;
+            fs::write(folder.join(format!("{i:05}.bin")), &noise)?;
         }
         Ok(folder)
     }

@@ -15,13 +15,10 @@ const MET_COLOR: &str = "#0072B2";
 const NOT_MET_COLOR: &str = "#D55E00";
 
 fn row(work: &str, ours: f64, floor: Option<f64>, target: Target) -> Row {
-    Row {
-        work: work.to_owned(),
-        figure: "CPU".to_owned(),
-        unit: "ms".to_owned(),
-        ours,
-        floor,
-        target,
+    let named = [work, "CPU", "ms"];
+    match floor {
+        Some(floor) => Row::ratio_of(named, (ours, floor), target),
+        None => Row::bound_of(named, ours, target),
     }
 }
 

@@ -5,6 +5,7 @@ use oss_upload::ErrorKind;
 use oss_upload::local_server::{Fault, Operation};
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 /// What becomes of a checkpoint while the third part is under way.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,6 +94,9 @@ fn a_checkpoint_that_somebody_else_writes_to_ends_the_upload_at_once() {
                 file.set_len(len).expect("cut");
             });
             scene.once(cut.nth(3), Operation::UploadPart);
+            // Slower than the record is written.
+            let slow = Fault::latency(Duration::from_millis(20));
+            scene.server.fault(slow.on(Operation::UploadPart));
             let error = scene.upload().routines(routines).run();
             let error = error.expect_err("the record is spoilt");
             assert_eq!(error.kind(), ErrorKind::Checkpoint, "{error}");

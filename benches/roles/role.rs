@@ -1,11 +1,10 @@
-//! What a process made of this program is to do: told by its parent in a variable of the environment.
+//! What a process is to do, told by its parent, and what it tells back.
 
-use crate::{bare, cold, floor, ours, server};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use std::{env, io};
 
-const VARIABLE: &str = "OSS_UPLOAD_BENCH_ROLE";
+/// The environment variable that a role is told in.
+pub(crate) const VARIABLE: &str = "OSS_UPLOAD_BENCH_ROLE";
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Role {
@@ -41,25 +40,24 @@ pub(crate) struct Upload {
     pub(crate) checkpoint: bool,
 }
 
-impl Role {
-    pub(crate) fn play(self) -> io::Result<()> {
-        match self {
-            Role::Server(settings) => server::serve(&settings),
-            Role::Ours(upload) => ours::run(&upload),
-            Role::Floor(upload) => floor::run(&upload),
-            Role::Bare(upload) => bare::run(&upload),
-            Role::Reader(path) => cold::read(&path),
-        }
-    }
-
-    /// The name and value that make a child play it.
-    pub(crate) fn as_variable(&self) -> io::Result<(&'static str, String)> {
-        Ok((VARIABLE, serde_json::to_string(self)?))
-    }
+/// What a process says about itself before it ends.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Cost {
+    /// User and system, of all threads, since the process began.
+    pub(crate) cpu: f64,
+    /// Of the work alone.
+    pub(crate) wall: f64,
+    /// The most memory that was resident, in MiB; 0 where the system does not tell.
+    pub(crate) peak: f64,
 }
 
-/// `None` when this is the process that conducts.
-pub(crate) fn of_this_process() -> Option<Role> {
-    let told = env::var(VARIABLE).ok()?;
-    Some(serde_json::from_str(&told).expect("a role of this program's own making"))
+/// What the server has seen since it was last asked.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) connections: usize,
+    pub(crate) requests: usize,
+    pub(crate) parts: usize,
+    pub(crate) list_parts: usize,
+    /// The server's, in seconds, since it began.
+    pub(crate) cpu: f64,
 }

@@ -1,13 +1,13 @@
 //! The library's process, as any program would use it.
 
-use crate::process::Cost;
+use crate::cost::tell_cost_of;
 use crate::role::Upload;
 use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET};
 use oss_upload::{Bucket, Checkpoint, Client, Credentials, Error, Tls};
 use std::{fs, io};
 
 pub(crate) fn run(upload: &Upload) -> io::Result<()> {
-    Cost::of(|| {
+    tell_cost_of(|| {
         let bucket = bucket(upload).map_err(io::Error::other)?;
         match upload.path.is_dir() {
             true => all_files(&bucket, upload),

@@ -1,12 +1,12 @@
 //! The server's process: the local server, which throws bodies away, and TLS before it where that is asked for.
 
-use crate::process::cpu;
-use crate::role::Server;
+use crate::cost::cpu;
+use crate::role::{Seen, Server};
 use oss_upload::local_server::{Fault, LocalServer, Operation};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -15,17 +15,6 @@ use std::thread;
 use std::time::Duration;
 
 const BUFFER: usize = 256 << 10;
-
-/// What the server has seen since it was last asked.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Seen {
-    pub(crate) connections: usize,
-    pub(crate) requests: usize,
-    pub(crate) parts: usize,
-    pub(crate) list_parts: usize,
-    /// The server's, in seconds, since it began.
-    pub(crate) cpu: f64,
-}
 
 /// Serves until the parent goes, and tells what it saw for every line that it is sent.
 pub(crate) fn serve(settings: &Server) -> io::Result<()> {
@@ -40,7 +29,8 @@ pub(crate) fn serve(settings: &Server) -> io::Result<()> {
         let _ = server.fault(Fault::bandwidth(bandwidth));
     }
     if let Some(part) = settings.refused_part {
-        let _ = server.fault(Fault::deny().part(part).times(1));
+        // Every other time: an upload that is gone on with is then done.
+        let _ = server.fault(Fault::deny().part(part).every(2).nth(1));
     }
     let (endpoint, root) = match settings.with_tls {
         false => (server.endpoint(), None),

@@ -1,7 +1,7 @@
 //! The floor: what an upload costs without any library. Threads that read a piece of the file, checksum it and write it to
 //! a socket behind a head made by hand, with no signature, no checkpoint and no second try.
 
-use crate::process::Cost;
+use crate::cost::tell_cost_of;
 use crate::role::Upload;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -24,7 +24,7 @@ const HEAD: usize = 1 << 10;
 const ANSWER: usize = 16 << 10;
 
 pub(crate) fn run(upload: &Upload) -> io::Result<()> {
-    Cost::of(|| match upload.path.is_dir() {
+    tell_cost_of(|| match upload.path.is_dir() {
         true => all_files(upload),
         false => one_file(upload),
     })

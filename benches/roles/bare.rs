@@ -1,7 +1,7 @@
 //! What somebody would write with ureq alone: a loop of requests, with a checksum and nothing else. It shows what of the
 //! distance to the floor is the HTTP library's.
 
-use crate::process::Cost;
+use crate::cost::tell_cost_of;
 use crate::role::Upload;
 use crc_fast::{CrcAlgorithm, Digest};
 use std::fs::{self, File};
@@ -22,7 +22,7 @@ pub(crate) fn run(upload: &Upload) -> io::Result<()> {
         .max_idle_connections_per_host(upload.routines)
         .build();
     let agent = Agent::from(agent);
-    Cost::of(|| match upload.path.is_dir() {
+    tell_cost_of(|| match upload.path.is_dir() {
         true => all_files(upload, &agent),
         false => one_file(upload, &agent),
     })
