@@ -22,6 +22,7 @@ use crate::{Credentials, Identity, Verify};
 use jiff::Timestamp;
 use md5::{Digest, Md5};
 use std::fmt::Write;
+use std::io::Read;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -211,7 +212,7 @@ pub fn deciding(n_parts: u16, n_recorded: u16) -> impl Fn() -> Decided {
     let recorded = all_done(n_recorded).into_iter();
     let found = Found {
         header: Some(header(n_parts)),
-        parts: recorded.map(|part| (part.number, part)).collect(),
+        parts: recorded.collect(),
         ..Found::default()
     };
     let listed = all_done(n_parts).into_iter().map(|part| ListedPart {
@@ -266,8 +267,13 @@ impl Listing {
 
 /// Writes the body of a CompleteMultipartUpload.
 pub fn completing(n_parts: u16) -> impl Fn() -> String {
-    let parts = all_done(n_parts);
-    move || complete::body(parts.iter().map(|part| (part.number.get(), &part.etag)))
+    let parts = all_done(n_parts).into_iter().collect();
+    move || {
+        let mut body = String::new();
+        let written = complete::PartList::new(&parts).read_to_string(&mut body);
+        written.expect("it reads from memory");
+        body
+    }
 }
 
 fn endpoint() -> Endpoint {
@@ -353,7 +359,7 @@ fn page_xml() -> String {
 mod tests {
     use super::*;
     use crate::checkpoint::scan::End;
-    use crate::upload::resume::Parts;
+    use crate::part::Parts;
     use std::fs;
 
     fn parts(numbers: std::ops::RangeInclusive<u16>) -> Vec<DonePart> {
@@ -361,7 +367,7 @@ mod tests {
     }
 
     fn by_number(parts: Vec<DonePart>) -> Parts {
-        parts.into_iter().map(|part| (part.number, part)).collect()
+        parts.into_iter().collect()
     }
 
     /// Both were worked out from the documents, with nothing of this library.

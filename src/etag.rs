@@ -57,7 +57,15 @@ fn md5(text: &str) -> Option<[u8; 16]> {
 impl fmt::Display for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Tag::Md5(bytes) => f.write_str(&crate::sign::hex(bytes).to_ascii_uppercase()),
+            Tag::Md5(bytes) => {
+                const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+                let mut text = [0; 32];
+                for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+                    pair[0] = DIGITS[usize::from(byte >> 4)];
+                    pair[1] = DIGITS[usize::from(byte & 15)];
+                }
+                f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
+            }
             Tag::Other(text) => f.write_str(text),
         }
     }

@@ -186,13 +186,10 @@ fn check(bytes: &[u8], begun: bool, what: &str) {
         found.parts.is_empty() || slice == SLICES[usize::from(upload)],
         "{what}: parts of another slice"
     );
-    for (number, believed) in &found.parts {
-        assert_eq!(
-            number.get() / 10,
-            upload,
-            "{what}: a part of another upload"
-        );
-        assert_eq!(*believed, part(number.get()), "{what}");
+    for believed in found.parts.iter() {
+        let number = believed.number.get();
+        assert_eq!(number / 10, upload, "{what}: a part of another upload");
+        assert_eq!(*believed, part(number), "{what}");
     }
 }
 

@@ -1,8 +1,7 @@
 //! Reading a checkpoint: what its bytes say, and where they end. No side effects.
 
 use super::record::{FRAME_HEAD, Header, MAGIC, MAX_PAYLOAD, Owed, Record, checksum, decode};
-use crate::part::{DonePart, PartNumber};
-use std::collections::BTreeMap;
+use crate::part::Parts;
 
 /// How the bytes end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +20,7 @@ pub(crate) enum End {
 #[derive(Debug)]
 pub(crate) struct Scan {
     pub(crate) header: Option<Header>,
-    pub(crate) parts: BTreeMap<PartNumber, DonePart>,
+    pub(crate) parts: Parts,
     pub(crate) owed: Vec<Owed>,
     /// Bytes, counted from the start, that hold the magic and intact frames.
     pub(crate) valid_len: u64,
@@ -31,7 +30,7 @@ pub(crate) struct Scan {
 pub(crate) fn scan(bytes: &[u8]) -> Scan {
     let mut found = Scan {
         header: None,
-        parts: BTreeMap::new(),
+        parts: Parts::new(),
         owed: vec![],
         valid_len: 0,
         end: End::CutShort,
@@ -75,10 +74,10 @@ impl Scan {
         match (record, &mut self.header) {
             (Record::Header(header), None) => self.header = Some(*header),
             (Record::PartDone(part), Some(_)) => {
-                self.parts.insert(part.number, part);
+                self.parts.insert(part);
             }
             (Record::PartLost(number), Some(_)) => {
-                self.parts.remove(&number);
+                self.parts.remove(number);
             }
             (Record::Owed(owed), Some(_)) => self.owed.push(owed),
             (Record::Slice(slice), Some(header))
@@ -143,6 +142,7 @@ mod tests {
     use super::super::record::{FileIdentity, Slice, push_frame};
     use super::*;
     use crate::etag::ETag;
+    use crate::part::{DonePart, PartNumber};
 
     fn number(number: u16) -> PartNumber {
         PartNumber::new(number).expect("a part number")
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(found.end, End::Clean);
         assert_eq!(found.header, Some(header()));
         assert_eq!(found.owed, [owed()]);
-        let kept: Vec<u16> = found.parts.keys().map(|n| n.get()).collect();
+        let kept: Vec<u16> = found.parts.numbers().map(PartNumber::get).collect();
         assert_eq!(kept, [300, 10_000]);
         assert_eq!(found.valid_len, golden.len() as u64);
     }
@@ -254,7 +254,7 @@ mod tests {
         let found = scan(golden);
         assert_eq!((found.end, found.header), (End::Clean, Some(sliced())));
         assert_eq!(found.owed, [owed()]);
-        let kept: Vec<u16> = found.parts.keys().map(|n| n.get()).collect();
+        let kept: Vec<u16> = found.parts.numbers().map(PartNumber::get).collect();
         assert_eq!(kept, [2]);
     }
 
@@ -342,10 +342,7 @@ mod tests {
                     && found.header.as_ref().is_none_or(|found| *found == header())
                     && found.valid_len <= at as u64;
                 assert!(honest, "bit {bit} of byte {at}: {found:?}");
-                assert!(
-                    at < last || found.parts.contains_key(&number(1)),
-                    "byte {at}"
-                );
+                assert!(at < last || found.parts.contains(number(1)), "byte {at}");
             }
         }
     }

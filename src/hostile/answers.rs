@@ -4,7 +4,7 @@ use super::expect_line;
 use super::names::{expect_sendable, expect_sendable_at};
 use crate::endpoint::{check_key, check_upload_id};
 use crate::etag::ETag;
-use crate::part::{DonePart, PartNumber};
+use crate::part::{DonePart, PartNumber, Parts};
 use crate::protocol::complete::{Completed, Outcome};
 use crate::protocol::list_parts::{ListedPart, Page};
 use crate::protocol::{
@@ -14,10 +14,11 @@ use crate::protocol::{
 };
 use crate::retry::{Failure, Next, RetryPolicy, Tries};
 use crate::upload::plan::Plan;
-use crate::upload::resume::{Parts, reconcile};
+use crate::upload::resume::reconcile;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use std::io::Read;
 use std::time::{Duration, SystemTime};
 use ureq::http::{HeaderName, HeaderValue};
 
@@ -157,17 +158,12 @@ fn expect_reconciled(listed: &[ListedPart], plan: &Plan) {
     let recorded: Parts = listed
         .iter()
         .step_by(2)
-        .filter_map(|part| Some((PartNumber::new(part.number)?, part)))
-        .map(|(number, part)| {
-            let (etag, crc64) = (part.etag.clone(), 1);
-            (
-                number,
-                DonePart {
-                    number,
-                    etag,
-                    crc64,
-                },
-            )
+        .filter_map(|part| {
+            Some(DonePart {
+                number: PartNumber::new(part.number)?,
+                etag: part.etag.clone(),
+                crc64: 1,
+            })
         })
         .collect();
     let known = reconcile(&recorded, listed, plan);
@@ -177,19 +173,19 @@ fn expect_reconciled(listed: &[ListedPart], plan: &Plan) {
             (there.number, &there.etag, there.len) == (part.number.get(), &part.etag, len)
         })
     };
-    for part in known.done.values().chain(&known.candidates) {
+    for part in known.done.iter().chain(&known.candidates) {
         assert!(
             plan.part(part.number).is_some() && listed_as(part),
             "{part:?}"
         );
     }
-    let of_the_file = recorded.keys().filter(|n| plan.part(**n).is_some());
+    let of_the_file = recorded.numbers().filter(|n| plan.part(*n).is_some());
     assert_eq!(known.done.len() + known.lost.len(), of_the_file.count());
     assert!(
         known
             .candidates
             .iter()
-            .all(|part| !recorded.contains_key(&part.number))
+            .all(|part| !recorded.contains(part.number))
     );
 }
 
@@ -338,7 +334,17 @@ pub(super) fn etag(text: &str) -> Option<ETag> {
     if let Some(md5) = tag.md5() {
         assert_eq!(ETag::from_md5(md5), tag);
     }
-    let body = completing::body([(1, &tag)].into_iter());
+    let number = PartNumber::new(1).expect("a part number");
+    let (etag, crc64) = (tag.clone(), 1);
+    let parts = Parts::from_iter([DonePart {
+        number,
+        etag,
+        crc64,
+    }]);
+    let mut body = String::new();
+    let list = &mut completing::PartList::new(&parts);
+    list.read_to_string(&mut body).expect("in memory");
+    assert_eq!(body.len() as u64, completing::PartList::len(&parts));
     let read = roxmltree::Document::parse(&body).expect("XML");
     let part = read.root_element().first_element_child().expect("a part");
     let fields: Vec<_> = part

@@ -267,7 +267,7 @@ pub(super) fn object_headers(lines: &str) -> Option<usize> {
         put_object::request("k", &sorted.put),
         initiate::request("k", &sorted.initiate),
         upload_part::request("k", "id", "1", &sorted.upload_part),
-        complete::request("k", "id", &sorted.complete, ""),
+        complete::request("k", "id", &sorted.complete),
         list_parts::request("k", "id", "0", &sorted.other),
     ] {
         for (name, value) in &request.headers {

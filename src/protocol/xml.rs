@@ -74,14 +74,14 @@ fn attributes(text: &str) -> usize {
 /// How many values are quoted in a tag, and what follows it.
 fn behind_tag(tag: &str) -> (usize, &str) {
     let (mut quote, mut n) = (None, 0);
-    for (i, c) in tag.char_indices() {
-        match (quote, c) {
-            (Some(open), _) if open == c => quote = None,
-            (None, '"' | '\'') => {
-                quote = Some(c);
+    for (i, byte) in tag.bytes().enumerate() {
+        match (quote, byte) {
+            (Some(open), _) if open == byte => quote = None,
+            (None, b'"' | b'\'') => {
+                quote = Some(byte);
                 n += 1;
             }
-            (None, '>') => return (n, &tag[i..]),
+            (None, b'>') => return (n, &tag[i..]),
             _ => {}
         }
     }

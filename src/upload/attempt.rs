@@ -6,13 +6,13 @@ use super::job::Job;
 use super::outcome::RestartReason;
 use super::plan::{Part, Plan};
 use super::progress::Phase;
-use super::resume::{Decision, Found, Listed, Parts};
+use super::resume::{Decision, Found, Listed};
 use super::run::State;
 use super::sending::{Sending, Trouble};
 use super::source::{ReadFailure, Source};
 use crate::error::{Error, ErrorKind};
 use crate::lock::lock;
-use crate::part::{DonePart, PartNumber};
+use crate::part::{DonePart, PartNumber, Parts};
 use crate::protocol::Operation;
 use crate::protocol::complete::Completed;
 use crate::retry::Failure;
@@ -250,7 +250,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
         let missing: Vec<Part> = self
             .plan
             .parts()
-            .filter(|part| !open.parts.contains_key(&part.number))
+            .filter(|part| !open.parts.contains(part.number))
             .collect();
         if missing.is_empty() {
             return Ok(());
@@ -269,7 +269,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
         let parts = &mut open.parts;
         let recorded = |done: DonePart| {
             job.progress.add_done(plan.part_len(done.number));
-            parts.insert(done.number, done);
+            parts.insert(done);
         };
         let (crew, most, every) = (self.crew, missing.len(), watch.beat());
         let look_on = || {

@@ -11,8 +11,8 @@ use super::source::{PartReader, ReadFailure, Source};
 use super::valve::Valve;
 use crate::client::Bucket;
 use crate::error::ErrorKind;
-use crate::part::{DonePart, PartNumber};
-use crate::protocol::complete::Completed;
+use crate::part::{DonePart, PartNumber, Parts};
+use crate::protocol::complete::{Completed, PartList};
 use crate::protocol::head_object::Head;
 use crate::protocol::list_parts::ListedPart;
 use crate::protocol::list_uploads::Marker;
@@ -25,6 +25,7 @@ use crate::stop::Stop;
 use crate::transport::TransportErrorKind;
 use md5::{Digest, Md5};
 use std::cell::Cell;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -62,7 +63,7 @@ impl From<Failure> for SendFailure {
 
 impl Calls<'_> {
     pub(super) fn initiate(&self, stop: &Arc<Stop>) -> Result<String, Failure> {
-        let md5 = self.md5_of(b"");
+        let md5 = self.md5_of(&mut io::empty());
         self.repeat(Operation::InitiateMultipartUpload, None, stop, |_| {
             let request = initiate::request(self.key, &self.headers.initiate);
             let answer = self.exchange(request.content_md5(md5.as_deref()), stop)?;
@@ -236,9 +237,13 @@ impl Calls<'_> {
         }
     }
 
-    fn md5_of(&self, body: &[u8]) -> Option<String> {
-        self.content_md5
-            .then(|| content_md5(Md5::digest(body).into()))
+    /// Of a body that is in memory, when that is to be sent.
+    fn md5_of(&self, body: &mut dyn Read) -> Option<String> {
+        self.content_md5.then(|| {
+            let mut bytes = vec![];
+            body.read_to_end(&mut bytes).expect("it reads from memory");
+            content_md5(Md5::digest(bytes).into())
+        })
     }
 
     /// All parts that the server has of an upload.
@@ -290,13 +295,15 @@ impl Calls<'_> {
     pub(super) fn complete(
         &self,
         upload_id: &str,
-        body: &str,
+        parts: &Parts,
         stop: &Arc<Stop>,
     ) -> Result<Completed, Failure> {
-        let md5 = self.md5_of(body.as_bytes());
+        let len = PartList::len(parts);
+        let md5 = self.md5_of(&mut PartList::new(parts));
         self.repeat(Operation::CompleteMultipartUpload, None, stop, |_| {
-            let additions = &self.headers.complete;
-            let request = complete::request(self.key, upload_id, additions, body);
+            let reader = &mut PartList::new(parts);
+            let request = complete::request(self.key, upload_id, &self.headers.complete);
+            let request = request.body(Body::Reader { len, reader });
             let answer = self.exchange(request.content_md5(md5.as_deref()), stop)?;
             let read = complete::read(&answer, self.headers.has_callback())?;
             read.object().map_err(Failure::Service)

@@ -5,11 +5,11 @@ use super::identity::Change;
 use super::outcome::RestartReason;
 use super::plan::Part;
 use super::progress::Phase;
-use super::resume::{Parts, reconcile};
+use super::resume::reconcile;
 use crate::crc64;
 use crate::error::ErrorKind;
-use crate::part::{DonePart, PartNumber};
-use crate::protocol::complete::{self, Completed};
+use crate::part::{DonePart, PartNumber, Parts};
+use crate::protocol::complete::Completed;
 use crate::protocol::{Operation, ServiceError, Unreadable};
 use crate::retry::Failure;
 
@@ -23,14 +23,9 @@ impl Attempt<'_, '_> {
             self.send_missing(open)?;
             self.check_unchanged(&open.parts)?;
             self.enter(Phase::Completing)?;
-            let tags = open
-                .parts
-                .iter()
-                .map(|(number, part)| (number.get(), &part.etag));
-            let body = complete::body(tags);
             let retries = self.job.progress.retries();
-            let upload_id = &open.upload_id;
-            let completed = self.call(|calls, stop| calls.complete(upload_id, &body, stop))?;
+            let (id, parts) = (&open.upload_id, &open.parts);
+            let completed = self.call(|calls, stop| calls.complete(id, parts, stop))?;
             let retried = self.job.progress.retries() > retries;
             match completed {
                 Ok(stored) => return self.check_object(open, stored),
@@ -137,8 +132,11 @@ impl Attempt<'_, '_> {
 
     /// The checksum of the whole object, from those of its parts.
     fn fold(&self, parts: &Parts) -> u64 {
-        let parts = parts.values();
-        crc64::fold(parts.map(|part| (part.crc64, self.plan.part_len(part.number))))
+        crc64::fold(
+            parts
+                .iter()
+                .map(|part| (part.crc64, self.plan.part_len(part.number))),
+        )
     }
 
     /// The server does not know the upload: either it is complete, which the object itself proves, or it is gone.
@@ -179,7 +177,7 @@ impl Attempt<'_, '_> {
         let unknown: Vec<Part> = self
             .plan
             .parts()
-            .filter(|part| !all.contains_key(&part.number))
+            .filter(|part| !all.contains(part.number))
             .collect();
         if !unknown.is_empty() {
             let local = self.local_crcs(self.source, &unknown, |_, crc| crc.is_none())?;
@@ -193,7 +191,7 @@ impl Attempt<'_, '_> {
                     etag,
                     crc64,
                 };
-                all.insert(number, part);
+                all.insert(part);
             }
         }
         let crc64 = self.fold(&all);
@@ -209,7 +207,7 @@ impl Attempt<'_, '_> {
                 let named = error.part_number().and_then(PartNumber::new);
                 named
                     .into_iter()
-                    .filter(|number| open.parts.contains_key(number))
+                    .filter(|number| open.parts.contains(*number))
                     .collect()
             }
             Err(failure) if failure.is_service("NoSuchUpload") => {
@@ -228,7 +226,7 @@ impl Attempt<'_, '_> {
         log::debug!(target: "oss_upload::upload", "the server lost {} parts: sending them again", lost.len());
         self.state.record.lose(&lost)?;
         for number in lost {
-            open.parts.remove(&number);
+            open.parts.remove(number);
             let was_resumed = open.resumed.remove(&number);
             let len = self.plan.part_len(number);
             self.job.progress.take_back(len, was_resumed);

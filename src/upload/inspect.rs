@@ -163,7 +163,7 @@ fn progress(scanned: &Scan) -> Option<RecordedProgress> {
     let len = header.slice.map_or(header.identity.len, |slice| slice.len);
     let plan = Plan::new(len, Some(header.part_size)).ok()?;
     let known = |part: &&DonePart| plan.part(part.number).is_some();
-    let done = || scanned.parts.values().filter(known);
+    let done = || scanned.parts.iter().filter(known);
     let file = path(&header.path);
     Some(RecordedProgress {
         file_state: file_state(&file, header),

@@ -4,12 +4,13 @@ use super::job::Job;
 use super::outcome::RestartReason;
 use super::plan::Plan;
 use super::record::{is_the_source, open_failed};
-use super::resume::{Decision, Found, Listed, Parts, decide};
+use super::resume::{Decision, Found, Listed, decide};
 use super::source::Source;
 use super::{UploadFile, Verify};
 use crate::checkpoint::file::{OpenError, folder_of, look};
 use crate::checkpoint::scan::scan;
 use crate::error::Error;
+use crate::part::Parts;
 use crate::transport::BUFFERS;
 use std::fmt;
 use std::fs;
@@ -200,7 +201,7 @@ fn start(job: &Job<'_>, source: &Source, plan: &Plan, found: &Found) -> PlannedS
 fn resume(done: &Parts, plan: &Plan, reads_again: bool) -> PlannedStart {
     PlannedStart::Resume {
         parts: u16::try_from(done.len()).unwrap_or(u16::MAX),
-        bytes: done.keys().map(|number| plan.part_len(*number)).sum(),
+        bytes: done.numbers().map(|number| plan.part_len(number)).sum(),
         reads_again,
     }
 }

@@ -1,11 +1,11 @@
 //! The checkpoint of one run: opened before the first request, deleted after the last.
 
-use super::resume::{Found, Parts};
+use super::resume::Found;
 use crate::checkpoint::file::{Disk, Journal, OpenError};
 use crate::checkpoint::record::{Header, Owed, Record};
 use crate::checkpoint::scan::{End, Scan, scan};
 use crate::error::{Error, ErrorKind};
-use crate::part::{DonePart, PartNumber};
+use crate::part::{DonePart, PartNumber, Parts};
 use std::io;
 use std::path::{Path, PathBuf};
 

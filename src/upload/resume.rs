@@ -5,12 +5,9 @@ use super::identity::{Change, Identity};
 use super::outcome::RestartReason;
 use super::plan::Plan;
 use crate::checkpoint::record::{Header, Owed};
-use crate::part::{DonePart, PartNumber};
+use crate::part::{DonePart, PartNumber, Parts};
 use crate::protocol::list_parts::ListedPart;
 use std::collections::BTreeMap;
-
-/// Parts by number.
-pub(crate) type Parts = BTreeMap<PartNumber, DonePart>;
 
 /// What a checkpoint held when it was opened.
 #[derive(Debug, Default)]
@@ -144,16 +141,14 @@ pub(crate) fn reconcile(recorded: &Parts, listed: &[ListedPart], plan: &Plan) ->
         })
         .collect();
     let mut reconciled = Continuation::default();
-    for (number, part) in &within(recorded, plan) {
-        match fitting.get(number) {
-            Some(listed) if listed.etag == part.etag => {
-                reconciled.done.insert(*number, part.clone());
-            }
-            _ => reconciled.lost.push(*number),
+    for part in recorded.iter().filter(|part| is_within(plan, part)) {
+        match fitting.get(&part.number) {
+            Some(listed) if listed.etag == part.etag => reconciled.done.insert(part.clone()),
+            _ => reconciled.lost.push(part.number),
         }
     }
     for (number, listed) in fitting {
-        let Some(crc64) = listed.crc64.filter(|_| !recorded.contains_key(&number)) else {
+        let Some(crc64) = listed.crc64.filter(|_| !recorded.contains(number)) else {
             continue;
         };
         reconciled.candidates.push(DonePart {
@@ -165,13 +160,15 @@ pub(crate) fn reconcile(recorded: &Parts, listed: &[ListedPart], plan: &Plan) ->
     reconciled
 }
 
-/// Recorded parts that the plan has; a record may hold others only if it was tampered with.
+/// Recorded parts that the plan has.
 fn within(recorded: &Parts, plan: &Plan) -> Parts {
-    let known = |(number, _): &(&PartNumber, &DonePart)| plan.part(**number).is_some();
-    let recorded = recorded.iter().filter(known);
-    recorded
-        .map(|(number, part)| (*number, part.clone()))
-        .collect()
+    let known = recorded.iter().filter(|part| is_within(plan, part));
+    known.cloned().collect()
+}
+
+/// A record may hold others only if it was tampered with.
+fn is_within(plan: &Plan, part: &DonePart) -> bool {
+    part.number.get() <= plan.n_parts()
 }
 
 #[cfg(test)]
@@ -314,7 +311,7 @@ mod tests {
             etag: tag(n),
             crc64: n.into(),
         };
-        recorded.map(|(n, _)| (number(n), part(n))).collect()
+        recorded.map(|(n, _)| part(n)).collect()
     }
 
     fn listed(states: [State; 3]) -> Vec<ListedPart> {
@@ -336,7 +333,7 @@ mod tests {
 
     fn check_parts(went_on: &Continuation, states: [State; 3], forbidden: bool) {
         let agree = |has| forbidden || matches!(has, Has::Same | Has::WithoutCrc);
-        let done: Vec<u16> = went_on.done.keys().map(|n| n.get()).collect();
+        let done: Vec<u16> = went_on.done.numbers().map(PartNumber::get).collect();
         let expected = those(states, |(recorded, has)| recorded && agree(has));
         assert_eq!(done, expected, "{states:?}");
         let lost: Vec<u16> = went_on.lost.iter().map(|n| n.get()).collect();

@@ -4,12 +4,12 @@ use super::attempt::{Attempt, Ended, Open};
 use super::identity::Change;
 use super::outcome::RestartReason;
 use super::plan::Part;
-use super::resume::{Continuation, Decision, Found, Listed, Parts, decide};
+use super::resume::{Continuation, Decision, Found, Listed, decide};
 use super::run::State;
 use super::source::Source;
 use crate::checkpoint::record::Header;
 use crate::error::Error;
-use crate::part::DonePart;
+use crate::part::{DonePart, Parts};
 use crate::protocol::Operation;
 
 impl Attempt<'_, '_> {
@@ -97,8 +97,7 @@ impl Attempt<'_, '_> {
             self.state.record.lose(&found.lost)?;
         }
         self.state.record.adopt(&adopted)?;
-        open.parts
-            .extend(adopted.into_iter().map(|part| (part.number, part)));
+        open.parts.extend(adopted);
         self.count_resumed(&mut open);
         Ok(Some(open))
     }
@@ -111,7 +110,7 @@ impl Attempt<'_, '_> {
             ..recorded.clone()
         };
         let State { record, owed, .. } = &mut *self.state;
-        record.begin_with(&header, owed, proved.values())
+        record.begin_with(&header, owed, proved.iter())
     }
 
     /// Those of the parts whose checksum is that of the local bytes.
@@ -131,20 +130,20 @@ impl Attempt<'_, '_> {
     /// Whether the local bytes of finished parts are what they were.
     pub(super) fn proved(&mut self, source: &Source, done: &Parts) -> Result<bool, Ended> {
         let parts: Vec<Part> = done
-            .keys()
-            .filter_map(|number| self.plan.part(*number))
+            .numbers()
+            .filter_map(|number| self.plan.part(number))
             .collect();
-        let differs = |number, crc| done.get(&number).map(|part| part.crc64) != crc;
+        let differs = |number, crc| done.get(number).map(|part| part.crc64) != crc;
         let local = self.local_crcs(source, &parts, differs)?;
         Ok(local.len() == parts.len()
             && local.into_iter().all(|(number, crc)| !differs(number, crc)))
     }
 
     pub(super) fn count_resumed(&mut self, open: &mut Open) {
-        for number in open.parts.keys() {
-            self.job.progress.add_resumed(self.plan.part_len(*number));
+        for number in open.parts.numbers() {
+            self.job.progress.add_resumed(self.plan.part_len(number));
         }
-        open.resumed = open.parts.keys().copied().collect();
+        open.resumed = open.parts.numbers().collect();
         log::debug!(
             target: "oss_upload::upload",
             "resuming upload {}: {} of {} parts are there",

@@ -3,8 +3,8 @@
 use super::attempt::{Attempt, Ended, Open};
 use super::outcome::RestartReason;
 use super::plan::{Part, Plan};
-use super::resume::{Parts, reconcile};
-use crate::part::{DonePart, PartNumber};
+use super::resume::reconcile;
+use crate::part::{DonePart, PartNumber, Parts};
 use crate::protocol::Operation;
 use crate::protocol::list_parts::ListedPart;
 use crate::protocol::list_uploads::{ListedUpload, Marker};
@@ -86,7 +86,10 @@ impl Attempt<'_, '_> {
             let candidates = candidates(&listed, self.plan);
             self.read_local(&candidates, &mut local)?;
             let parts = same_bytes(candidates, &local);
-            let bytes = parts.keys().map(|number| self.plan.part_len(*number)).sum();
+            let bytes = parts
+                .numbers()
+                .map(|number| self.plan.part_len(number))
+                .sum();
             if bytes > best.bytes {
                 best = Match {
                     upload_id: upload.upload_id,
@@ -144,7 +147,7 @@ impl Attempt<'_, '_> {
             .job
             .header(self.source, self.plan, found.upload_id.clone())
             .with_unseen_options();
-        let parts: Vec<DonePart> = found.parts.values().cloned().collect();
+        let parts: Vec<DonePart> = found.parts.iter().cloned().collect();
         self.state.record.begin(&header, &self.state.owed)?;
         self.state.record.adopt(&parts)?;
         let mut open = Open::new(found.upload_id, found.parts);
@@ -191,7 +194,7 @@ fn candidates(listed: &[ListedPart], plan: &Plan) -> Vec<DonePart> {
 fn same_bytes(candidates: Vec<DonePart>, local: &LocalCrcs) -> Parts {
     let is_same = |part: &DonePart| local.get(&part.number) == Some(&Some(part.crc64));
     let same = candidates.into_iter().filter(is_same);
-    same.map(|part| (part.number, part)).collect()
+    same.collect()
 }
 
 #[cfg(test)]
