@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// How many parts go into one write at most, and wait for it.
-pub(crate) const BATCH: usize = 256;
+pub(crate) const BATCH: usize = 1024;
 
 /// So soon after a write there is none: parts that come so fast share the next one, and this thread is not woken for each
 /// of them, which costs more than writing. A killed process loses at most these from the record; ListParts brings them back.
-pub(crate) const WRITE_EVERY: Duration = Duration::from_millis(5);
+pub(crate) const WRITE_EVERY: Duration = Duration::from_millis(20);
 
 /// Records parts until the last worker is gone, several in one write when they come fast, and syncs at the end.
 ///
@@ -174,14 +174,14 @@ mod tests {
             .begin(&[Record::Header(Box::new(Header::sample()))])
             .expect("begun");
         let mut recorded = 0;
-        write_parts(Some(&mut journal), &queued(1000), &ended(), HOUR, |_| {
+        write_parts(Some(&mut journal), &queued(3000), &ended(), HOUR, |_| {
             recorded += 1
         })
         .expect("written");
         let memory = journal.into_storage();
-        assert_eq!((recorded, memory.appends, memory.syncs), (1000, 4, 1));
+        assert_eq!((recorded, memory.appends, memory.syncs), (3000, 3, 1));
         let found = scan(&memory.bytes);
-        assert_eq!((found.end, found.parts.len()), (End::Clean, 1000));
+        assert_eq!((found.end, found.parts.len()), (End::Clean, 3000));
     }
 
     #[test]

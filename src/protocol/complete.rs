@@ -106,6 +106,10 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// The error in a 2xx, if it has one.
     pub(super) fn refusal(answer: &Answer) -> Option<Outcome> {
+        // PutObject has no body, as a rule.
+        if answer.body.is_empty() {
+            return None;
+        }
         ServiceError::from_xml(&answer.body)?;
         Some(Outcome::Refused(ServiceError::from_answer(answer)))
     }

@@ -19,6 +19,10 @@ const LOOK_AHEAD: usize = 10_000;
 /// Another number of routines waits no longer than this.
 const LONGEST_BEAT: Duration = Duration::from_millis(100);
 
+/// Outcomes that come sooner after others are collected together: to wake this thread for each of them takes longer than
+/// to send a small file.
+const COLLECT_EVERY: Duration = Duration::from_millis(5);
+
 /// What the caller wants to see and hear.
 pub(super) struct LookingOn<'a> {
     pub(super) stop_at_first_error: bool,
@@ -42,6 +46,8 @@ pub(super) struct Feed<'scope, 'env, 'l, 'a> {
     n_looking_after: usize,
     /// When progress was last shown.
     shown: Instant,
+    /// When outcomes were last collected.
+    collected: Instant,
 }
 
 impl<'scope, 'env, 'l, 'a> Feed<'scope, 'env, 'l, 'a> {
@@ -60,6 +66,7 @@ impl<'scope, 'env, 'l, 'a> Feed<'scope, 'env, 'l, 'a> {
             tell,
             n_looking_after: 0,
             shown: Instant::now(),
+            collected: Instant::now(),
         }
     }
 
@@ -78,7 +85,7 @@ impl<'scope, 'env, 'l, 'a> Feed<'scope, 'env, 'l, 'a> {
             if self.line.end().is_some() {
                 ends = None;
             }
-            let told = match &ends {
+            let first = match &ends {
                 Some(open) if self.n_in_line < LOOK_AHEAD => {
                     match panic::catch_unwind(AssertUnwindSafe(|| files.next())) {
                         Ok(Some(upload)) => self.put_in_line(upload, open),
@@ -89,11 +96,14 @@ impl<'scope, 'env, 'l, 'a> Feed<'scope, 'env, 'l, 'a> {
                             ends = None;
                         }
                     }
-                    told.try_recv().ok()
+                    None
                 }
-                _ => told.recv_deadline(due).ok(),
+                _ => {
+                    self.let_outcomes_gather();
+                    told.recv_deadline(due).ok()
+                }
             };
-            if let Some((index, outcome)) = told {
+            for (index, outcome) in first.into_iter().chain(told.try_iter()) {
                 self.collect(index, outcome);
             }
             if due <= Instant::now() {
@@ -143,8 +153,18 @@ impl<'scope, 'env, 'l, 'a> Feed<'scope, 'env, 'l, 'a> {
         }
     }
 
+    /// The last of them are not waited for, nor one that may end it all.
+    fn let_outcomes_gather(&self) {
+        let are_last = self.n_in_line <= self.line.routines();
+        if !are_last && !self.looking_on.stop_at_first_error {
+            let left = COLLECT_EVERY.saturating_sub(self.collected.elapsed());
+            thread::sleep(left);
+        }
+    }
+
     fn collect(&mut self, index: usize, outcome: FileOutcome) {
         self.n_in_line -= 1;
+        self.collected = Instant::now();
         if self.looking_on.stop_at_first_error && outcome.result.is_err() {
             self.line.control.cancel();
         }
