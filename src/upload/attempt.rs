@@ -247,11 +247,8 @@ impl<'r, 'a> Attempt<'r, 'a> {
 
     /// Sends the parts that the upload does not have yet.
     pub(super) fn send_missing(&mut self, open: &mut Open) -> Result<(), Ended> {
-        let missing: Vec<Part> = self
-            .plan
-            .parts()
-            .filter(|part| !open.parts.contains(part.number))
-            .collect();
+        let numbers = self.plan.parts().map(|part| part.number);
+        let missing: Vec<PartNumber> = numbers.filter(|n| !open.parts.contains(*n)).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -261,6 +258,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
         let sending = Sending {
             calls: &self.calls,
             source: self.source,
+            plan,
             upload_id: &open.upload_id,
             pace: self.crew.pace(),
             stop: &self.job.stop(),

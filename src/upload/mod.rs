@@ -10,6 +10,7 @@ mod completing;
 mod content_type;
 mod control;
 mod crew;
+mod descriptors;
 #[cfg(all(test, feature = "local-server"))]
 mod disk_faults;
 mod estimate;

@@ -3,7 +3,7 @@
 use super::calls::{Calls, SendFailure};
 use super::crew::{Crew, Queue};
 use super::pace::Pace;
-use super::plan::Part;
+use super::plan::{Part, Plan};
 use super::source::{ReadFailure, Source};
 use crate::checkpoint::file::{Journal, Storage};
 use crate::checkpoint::writer::{BATCH, WRITE_EVERY, write_parts};
@@ -37,6 +37,7 @@ pub(super) enum Trouble {
 pub(super) struct Sending<'a> {
     pub(super) calls: &'a Calls<'a>,
     pub(super) source: &'a Source,
+    pub(super) plan: &'a Plan,
     pub(super) upload_id: &'a str,
     pub(super) pace: &'a Pace,
     pub(super) stop: &'a Arc<Stop>,
@@ -49,7 +50,7 @@ impl<'a> Sending<'a> {
     pub(super) fn run<S: Storage>(
         self,
         crew: &Crew,
-        missing: &[Part],
+        missing: &[PartNumber],
         journal: Option<&mut Journal<S>>,
         every: Duration,
         look_on: impl FnMut(),
@@ -91,14 +92,14 @@ impl<'a> Sending<'a> {
     }
 
     /// Sends the next part; `false` when there is none, or no use in it.
-    fn send_next(&self, queue: &Queue<'_, Part>, recorder: &Sender<DonePart>) -> bool {
+    fn send_next(&self, queue: &Queue<'_, PartNumber>, recorder: &Sender<DonePart>) -> bool {
         if self.stop.is_set() {
             return false;
         }
-        let Some(part) = queue.next() else {
+        let Some(part) = queue.next().and_then(|number| self.plan.part(*number)) else {
             return false;
         };
-        match self.send(part) {
+        match self.send(&part) {
             // The writer is gone because it failed; it says why.
             Ok(done) => {
                 if recorder.send(done).is_err() {

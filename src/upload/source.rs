@@ -1,5 +1,6 @@
 //! The local file: opened once, read by position, watched for change.
 
+use super::descriptors::{Descriptors, Taken};
 use super::identity::{Change, Identity};
 use super::plan::Part;
 use super::progress::Progress;
@@ -22,7 +23,7 @@ const MAX_PROOFS: usize = 3;
 
 #[derive(Debug)]
 pub(crate) struct Source {
-    file: File,
+    descriptors: Descriptors,
     path: PathBuf,
     /// Of the whole file, whatever is uploaded of it.
     identity: FileIdentity,
@@ -80,7 +81,7 @@ impl Source {
 
     /// Whether the open file is still the one that was opened.
     pub(crate) fn change(&self) -> io::Result<Change> {
-        let now = identity(&self.file.metadata()?);
+        let now = identity(&self.descriptors.first().metadata()?);
         let change = self.known_by.compare(&self.identity, &now);
         if change == Change::Suspicious {
             self.was_suspicious.store(true, Ordering::Relaxed);
@@ -159,13 +160,14 @@ impl Source {
         mut take: impl FnMut(&[u8]),
     ) -> io::Result<bool> {
         let mut buffer = vec![0; PROOF_BUFFER];
+        let taken = self.take();
         let (mut offset, end) = (part.offset, part.offset + part.len);
         while offset < end {
             if !go_on() {
                 return Ok(false);
             }
             let room = PROOF_BUFFER.min(usize::try_from(end - offset).unwrap_or(PROOF_BUFFER));
-            match self.read_at(&mut buffer[..room], offset)? {
+            match self.read_at(&taken, &mut buffer[..room], offset)? {
                 0 => return Ok(false),
                 n => {
                     take(&buffer[..n]);
@@ -176,10 +178,18 @@ impl Source {
         Ok(true)
     }
 
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    /// An open file that nobody else reads from, if that is to be had: the same file to the last detail, opened again.
+    fn take(&self) -> Taken<'_> {
+        self.descriptors.take(|| {
+            let again = self.reopened().ok()?;
+            (again.identity == self.identity).then(|| again.descriptors.into_first())
+        })
+    }
+
+    fn read_at(&self, taken: &Taken<'_>, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let offset = self.slice.map_or(0, |slice| slice.offset) + offset;
         loop {
-            match positional_read(&self.file, buffer, offset) {
+            match positional_read(taken.file(), buffer, offset) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => return read,
             }
@@ -199,7 +209,7 @@ fn open_regular(path: &Path) -> io::Result<Source> {
     let metadata = file.metadata()?;
     check_regular(&metadata)?;
     Ok(Source {
-        file,
+        descriptors: Descriptors::new(file),
         path: path.to_owned(),
         identity: identity(&metadata),
         known_by: Identity::strict(),
@@ -267,6 +277,7 @@ fn positional_read(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<us
 #[derive(Debug)]
 pub(crate) struct PartReader<'a> {
     source: &'a Source,
+    taken: Taken<'a>,
     progress: &'a Progress,
     valve: Valve<'a>,
     part: Part,
@@ -296,6 +307,7 @@ impl<'a> PartReader<'a> {
     ) -> PartReader<'a> {
         PartReader {
             source,
+            taken: source.take(),
             progress,
             valve,
             part: *part,
@@ -376,7 +388,8 @@ impl Read for PartReader<'_> {
             return Ok(0);
         }
         let room = self.valve.pass(room)?;
-        match self.source.read_at(&mut buffer[..room], self.offset) {
+        let taken = &self.taken;
+        match self.source.read_at(taken, &mut buffer[..room], self.offset) {
             Ok(0) => Err(self.fail(ReadFailure::Changed)),
             Ok(n) => {
                 self.digest.update(&buffer[..n]);
@@ -508,7 +521,11 @@ mod tests {
 
     /// Puts a file with these bytes in the place of the one that was opened, with its mtime.
     fn replace(source: &Source, bytes: &[u8]) {
-        let mtime = source.file.metadata().and_then(|m| m.modified());
+        let mtime = source
+            .descriptors
+            .first()
+            .metadata()
+            .and_then(|m| m.modified());
         let other = source.path.with_extension("other");
         fs::write(&other, bytes).expect("written");
         let set = File::options().write(true).open(&other).expect("opened");
