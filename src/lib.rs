@@ -26,8 +26,8 @@
 //! # What it promises
 //!
 //! - **What is acknowledged is not sent again.** A part is recorded when OSS has acknowledged it and its CRC-64 matched. A
-//!   killed process loses nothing of that. A power cut loses at most the last second of the record, and OSS's own list of
-//!   parts brings that back. Gaps are no obstacle.
+//!   killed process loses at most the last 20 ms of the record, a power cut at most the last second, and OSS's own list of
+//!   parts brings both back. Gaps are no obstacle.
 //! - **Never a mixed object.** A file that changes between the runs, while it is read or before the upload is completed is
 //!   noticed, and uploaded from scratch ([`OnChange`]). Where only its inode or ctime differ, or when asked
 //!   ([`Verify::Content`]), the finished parts are proved by their bytes. What counts as a change can be set

@@ -1,8 +1,12 @@
 //! How the cost grows: curves that are to be flat.
 
 use crate::report::{Curve, Report};
-use crate::workshop::{GIB, MANY, MIB, SMALL, Workshop, median, pairs, plain_server, upload};
+use crate::role::Role;
+use crate::workshop::{GIB, MANY, MIB, SMALL, Workshop, median, pairs_with, plain_server, upload};
 use std::io;
+
+/// A curve shows its course, not its third digit.
+const PAIRS: usize = 3;
 
 pub(crate) fn growth(workshop: &mut Workshop, report: &mut Report) -> io::Result<()> {
     // Parts of 100 KiB.
@@ -27,7 +31,8 @@ fn curve(
     let (mut ours, mut floor) = (vec![], vec![]);
     for &(x, len, part_size, routines) in points {
         let file = workshop.file(len)?;
-        let pairs = pairs(&server, &upload(&file, part_size, routines))?;
+        let upload = upload(&file, part_size, routines);
+        let pairs = pairs_with(&server, &upload, Role::Floor, PAIRS)?;
         let (a, b) = median(&pairs, |c| c.cpu * GIB as f64 / len as f64);
         ours.push((x, a));
         floor.push((x, b));

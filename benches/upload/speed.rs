@@ -5,7 +5,8 @@ use crate::report::Target::{self, AtLeast, AtMost};
 use crate::report::{Report, Row};
 use crate::role::{Cost, Role, Server};
 use crate::workshop::{
-    GIB, KIB, MANY, MIB, Pair, SMALL, Workshop, median, pairs, pairs_with, plain_server, upload,
+    GIB, KIB, MANY, MIB, PAIRS, Pair, SMALL, Workshop, median, pairs, pairs_with, plain_server,
+    upload,
 };
 use std::io;
 
@@ -39,7 +40,7 @@ pub(crate) fn small_parts(workshop: &mut Workshop, report: &mut Report) -> io::R
     let upload = upload(&file, SMALL, 4);
     let work = "9,995 parts of 100 KiB, 4 routines";
     report.add(cpu(work, &pairs(&server, &upload)?, AtMost(1.30)));
-    let against_ureq = pairs_with(&server, &upload, Role::Bare)?;
+    let against_ureq = pairs_with(&server, &upload, Role::Bare, PAIRS)?;
     let work = "the same, against a loop over ureq";
     report.add(cpu(work, &against_ureq, AtMost(1.0)));
     Ok(())
@@ -89,7 +90,7 @@ pub(crate) fn many_files(workshop: &mut Workshop, report: &mut Report) -> io::Re
         };
         let work = format!("10,000 files of 10 KiB, {routines} routines");
         report.add(of(&pairs(&server, &upload)?, &work, AtLeast(0.8)));
-        let against_ureq = pairs_with(&server, &upload, Role::Bare)?;
+        let against_ureq = pairs_with(&server, &upload, Role::Bare, PAIRS)?;
         let work = "the same, against a loop over ureq";
         report.add(of(&against_ureq, work, AtLeast(1.0)));
     }

@@ -17,7 +17,7 @@ pub(crate) const MANY: u64 = 9_995;
 pub(crate) const SMALL: u64 = 100 * KIB;
 
 /// Runs of each, ours and the floor in turn; the median pair counts.
-const PAIRS: usize = 7;
+pub(crate) const PAIRS: usize = 9;
 
 pub(crate) struct Workshop {
     folder: TempDir,
@@ -93,7 +93,7 @@ pub(crate) struct Pair {
 
 /// Runs the library and the floor several times, in turn.
 pub(crate) fn pairs(server: &Serving, upload: &Upload) -> io::Result<Vec<Pair>> {
-    pairs_with(server, upload, Role::Floor)
+    pairs_with(server, upload, Role::Floor, PAIRS)
 }
 
 /// The same with somebody else in the floor's place.
@@ -101,6 +101,7 @@ pub(crate) fn pairs_with(
     server: &Serving,
     upload: &Upload,
     other: impl Fn(Upload) -> Role,
+    n: usize,
 ) -> io::Result<Vec<Pair>> {
     let once = || {
         Ok(Pair {
@@ -110,7 +111,7 @@ pub(crate) fn pairs_with(
     };
     // Nothing is warm before the first.
     once()?;
-    (0..PAIRS).map(|_| once()).collect()
+    (0..n).map(|_| once()).collect()
 }
 
 /// The pair whose ratio of a figure is the median one.

@@ -100,6 +100,12 @@ impl Options {
             1 => (n_parts + 1, whole + 1),
             _ => (n_parts, whole - random.u64(1..part_size)),
         };
+        let may_list = random.bool();
+        // Where the record is all there is, slower than it is written: within 20 ms.
+        let latency = match may_list {
+            true => random.u64(0..3000),
+            false => random.u64(40_000..50_000),
+        };
         Options {
             n_parts,
             part_size,
@@ -107,14 +113,14 @@ impl Options {
             routines: random.u16(1..=8),
             place: [Place::At, Place::Beside, Place::InDir][random.usize(0..3)],
             signature: ["v1", "v4"][random.usize(0..2)],
-            may_list: random.bool(),
-            latency: Duration::from_micros(random.u64(0..3000)),
+            may_list,
+            latency: Duration::from_micros(latency),
         }
     }
 
     /// How many parts that the server has may be sent again by one run.
     ///
-    /// A routine has one part that it sends, and at most one before that which it has handed to the writer. So a death
+    /// A routine has one part that it sends, and at most one before that which is not written down yet. So a death
     /// leaves at most two parts a routine that the server has and the checkpoint does not know. They are the first that
     /// the next run sends, so that its own death does not add to them. And where ListParts may be asked, they are
     /// found there.
