@@ -1,19 +1,19 @@
 //! What stays the same over a whole run.
 
-use super::aborting::abort;
+use super::builder::{OnChange, UploadFile, Verify};
 use super::calls::Calls;
+use super::calls::aborting::abort;
+use super::calls::repeating;
 use super::control::Control;
 use super::crew::Crew;
-use super::events::Events;
-use super::identity::Identity;
 use super::options::ObjectHeaders;
 use super::plan::Plan;
-use super::progress::Progress;
-use super::range::Range;
-use super::repeating;
 use super::resume::Trust;
 use super::source::Source;
-use super::{OnChange, Verify};
+use super::source::identity::Identity;
+use super::source::range::Range;
+use super::watch::events::Events;
+use super::watch::progress::Progress;
 use crate::checkpoint::record::{Header, Owed};
 use crate::client::Bucket;
 use crate::error::{Error, ErrorKind};
@@ -22,7 +22,7 @@ use crate::protocol::Operation;
 use crate::retry::Failure;
 use crate::stop::Stop;
 use std::io;
-use std::path::PathBuf;
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,6 +55,70 @@ pub(super) struct Job<'a> {
     pub(super) started: Instant,
     /// When all must be over.
     pub(super) deadline: Option<Instant>,
+}
+
+/// What an upload shares with others of the same call.
+pub(super) struct Among<'m> {
+    pub(super) crew: &'m Crew,
+    pub(super) control: &'m Control,
+    pub(super) progress: Arc<Progress>,
+    /// When all of them end.
+    pub(super) deadline: Option<Instant>,
+}
+
+impl<'a> UploadFile<'a> {
+    /// What stays the same over a run of this upload, alone or among others.
+    pub(super) fn job(
+        &self,
+        headers: ObjectHeaders,
+        among: Option<Among<'a>>,
+    ) -> Result<Job<'a>, Error> {
+        let own = || self.control.clone().unwrap_or_default();
+        let (crew, control, progress, all_end) = match among {
+            None => (None, own(), Arc::default(), None),
+            Some(Among {
+                crew,
+                control,
+                progress,
+                deadline,
+            }) => (Some(crew), control.clone(), progress, deadline),
+        };
+        let started = Instant::now();
+        // One that no clock can tell is none.
+        let end = self.deadline.and_then(|within| started.checked_add(within));
+        Ok(Job {
+            bucket: self.bucket,
+            key: self.key.clone(),
+            path: self.absolute_path()?,
+            range: self.range,
+            identity: self.identity,
+            part_size: self.part_size,
+            routines: self.routines.unwrap_or(1),
+            crew,
+            headers,
+            content_md5: self.content_md5,
+            verify: self.verify,
+            on_change: self.on_change,
+            control,
+            progress,
+            events: Events::to_nobody(),
+            started,
+            deadline: end.into_iter().chain(all_end).min(),
+        })
+    }
+
+    pub(super) fn absolute_path(&self) -> Result<PathBuf, Error> {
+        path::absolute(&self.path)
+            .map_err(|error| Error::io(ErrorKind::Source, "finding", &self.path, error))
+    }
+
+    /// Where the checkpoint is, for a file at this absolute path.
+    pub(super) fn checkpoint_of(&self, file: &Path) -> Option<PathBuf> {
+        let endpoint = self.bucket.client().endpoint();
+        let target = format!("{endpoint}/{}/{}", self.bucket.name(), self.key);
+        let checkpoint = self.checkpoint.as_ref()?;
+        Some(checkpoint.path(file, &target))
+    }
 }
 
 impl Job<'_> {

@@ -1,9 +1,9 @@
 //! What a resume is decided from: the record, the server's list, the file. Pure.
 
-use super::Verify;
-use super::identity::{Change, Identity};
+use super::builder::Verify;
 use super::outcome::RestartReason;
 use super::plan::Plan;
+use super::source::identity::{Change, Identity};
 use crate::checkpoint::record::{Header, Owed};
 use crate::part::{DonePart, PartNumber, Parts};
 use crate::protocol::list_parts::ListedPart;

@@ -1,52 +1,65 @@
 //! One call of `run`: attempts until the object is complete, and what is left behind when it is not.
 
 use super::attempt::{Attempt, Ended, Object};
-use super::control::Control;
+use super::builder::{OnChange, UploadFile};
 use super::crew::Crew;
-use super::events::{Event, Events};
-use super::job::Job;
+use super::job::{Among, Job};
 use super::options::ObjectHeaders;
 use super::outcome::{Outcome, RestartReason, Uploaded};
-use super::progress::Progress;
 use super::record::RunRecord;
 use super::resume::Found;
 use super::source::Source;
+use super::state::State;
 use super::watch::Watch;
-use super::{OnChange, UploadFile};
-use crate::checkpoint::record::{Header, Owed};
+use super::watch::events::Event;
 use crate::error::{Error, ErrorKind};
 use std::mem;
-use std::path::{self, Path, PathBuf};
-use std::sync::Arc;
-use std::time::Instant;
+use std::path::Path;
 
 /// How often one call starts again from scratch.
 const MAX_RESTARTS: usize = 3;
 
-/// What changes from attempt to attempt.
-pub(super) struct State<'a> {
-    pub(super) record: RunRecord,
-    /// What the checkpoint held; the first attempt takes it.
-    pub(super) found: Found,
-    /// Where no checkpoint helps, the server is asked what it has: by the first attempt only.
-    pub(super) is_to_search: bool,
-    pub(super) restarts: Vec<RestartReason>,
-    /// Uploads of no use any more that could not be aborted yet.
-    pub(super) owed: Vec<Owed>,
-    pub(super) watch: Watch<'a>,
+impl<'a> UploadFile<'a> {
+    /// Uploads the file; returns when the object is complete and its checksum is right, or when that cannot be.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind`](crate::ErrorKind) says what sort of trouble it was. Nothing is sent when the options are wrong, the
+    /// file cannot be opened, or the checkpoint cannot be written. What is left behind by a failure:
+    ///
+    /// - With a checkpoint: the record, and the parts on the server, for the next run to continue; the error
+    ///   [is resumable](Error::is_resumable) then. Nothing of both when the failure came before the upload began.
+    /// - Without one: nothing; the upload on the server is aborted. Should even that fail, the error names
+    ///   [what is left](Error::left_behind).
+    ///
+    /// An older object of the same key stays as it was until the new one is complete.
+    pub fn run(self) -> Result<Uploaded, Error> {
+        let headers = self.check()?;
+        run(self, headers, None)
+    }
+
+    /// Uploads the file as one of many, which must not say for itself what is said of all of them.
+    pub(super) fn run_among(self, among: Among<'a>) -> Result<Uploaded, Error> {
+        let its_own = [
+            ("routines", self.routines.is_some()),
+            ("control", self.control.is_some()),
+            ("rate_limit", self.rate_limit.is_some()),
+            ("on_progress", self.observer.is_some()),
+        ];
+        if let Some((name, _)) = its_own.into_iter().find(|(_, is_own)| *is_own) {
+            let why = format!("`{name}` of a file among many is to be set for all of them");
+            return Err(self.error(ErrorKind::Options, why));
+        }
+        if self.listener.is_some() {
+            let why = "a file among many has no `on_event`: `on_outcome` tells of each";
+            return Err(self.error(ErrorKind::Options, why));
+        }
+        let headers = self.check()?;
+        run(self, headers, Some(among))
+    }
 }
 
-/// What an upload shares with others of the same call.
-pub(super) struct Among<'m> {
-    pub(super) crew: &'m Crew,
-    pub(super) control: &'m Control,
-    pub(super) progress: Arc<Progress>,
-    /// When all of them end.
-    pub(super) deadline: Option<Instant>,
-}
-
-/// Uploads the file.
-pub(super) fn run<'a>(
+fn run<'a>(
     upload: UploadFile<'a>,
     headers: ObjectHeaders,
     among: Option<Among<'a>>,
@@ -113,61 +126,6 @@ fn prepare<'a>(
     Ok((job, state, source))
 }
 
-impl<'a> UploadFile<'a> {
-    /// What stays the same over a run of this upload, alone or among others.
-    pub(super) fn job(
-        &self,
-        headers: ObjectHeaders,
-        among: Option<Among<'a>>,
-    ) -> Result<Job<'a>, Error> {
-        let own = || self.control.clone().unwrap_or_default();
-        let (crew, control, progress, all_end) = match among {
-            None => (None, own(), Arc::default(), None),
-            Some(Among {
-                crew,
-                control,
-                progress,
-                deadline,
-            }) => (Some(crew), control.clone(), progress, deadline),
-        };
-        let started = Instant::now();
-        // One that no clock can tell is none.
-        let end = self.deadline.and_then(|within| started.checked_add(within));
-        Ok(Job {
-            bucket: self.bucket,
-            key: self.key.clone(),
-            path: self.absolute_path()?,
-            range: self.range,
-            identity: self.identity,
-            part_size: self.part_size,
-            routines: self.routines.unwrap_or(1),
-            crew,
-            headers,
-            content_md5: self.content_md5,
-            verify: self.verify,
-            on_change: self.on_change,
-            control,
-            progress,
-            events: Events::to_nobody(),
-            started,
-            deadline: end.into_iter().chain(all_end).min(),
-        })
-    }
-
-    pub(super) fn absolute_path(&self) -> Result<PathBuf, Error> {
-        path::absolute(&self.path)
-            .map_err(|error| Error::io(ErrorKind::Source, "finding", &self.path, error))
-    }
-
-    /// Where the checkpoint is, for a file at this absolute path.
-    pub(super) fn checkpoint_of(&self, file: &Path) -> Option<PathBuf> {
-        let endpoint = self.bucket.client().endpoint();
-        let target = format!("{endpoint}/{}/{}", self.bucket.name(), self.key);
-        let checkpoint = self.checkpoint.as_ref()?;
-        Some(checkpoint.path(file, &target))
-    }
-}
-
 /// Attempts it until it succeeds, fails, or has started again too often.
 fn attempts(job: &Job<'_>, state: &mut State<'_>, source: Source) -> Result<Object, Error> {
     let mut opened = Some(source);
@@ -224,57 +182,6 @@ fn attempt(job: &Job<'_>, state: &mut State<'_>, source: &Source) -> Result<Obje
         }
     };
     Attempt::new(job, state, source, &plan, crew).run()
-}
-
-impl State<'_> {
-    /// Aborts an upload that is of no use any more. One that stays is remembered.
-    pub(super) fn abort(&mut self, job: &Job<'_>, owed: Owed) {
-        self.record.forget_upload();
-        // What is abandoned is cleared at the end of the run, all at once.
-        if job.control.is_abandoned() {
-            self.owed.push(owed);
-            return;
-        }
-        self.watch.hold(job);
-        if !job.abort(&owed, &job.abort_stop()) {
-            self.owed.push(owed);
-        }
-    }
-
-    /// Drops what was found, for that reason, and aborts its upload.
-    pub(super) fn discard(
-        &mut self,
-        job: &Job<'_>,
-        header: Option<&Header>,
-        reason: RestartReason,
-    ) {
-        log::debug!(target: "oss_upload::upload", "starting from scratch: {reason}");
-        self.restarts.push(reason);
-        job.events.tell(|| Event::Restarted { reason });
-        self.record.forget_upload();
-        if let Some(header) = header {
-            self.abort(job, header.owed());
-        }
-    }
-
-    /// Nobody will continue from here: what earlier runs could not abort is tried again.
-    fn clear(&mut self, job: &Job<'_>, is_done: bool) {
-        let kept = self.record.forget_upload().filter(|_| !is_done);
-        self.owed.extend(kept);
-        if self.owed.is_empty() {
-            return;
-        }
-        self.watch.hold(job);
-        let stop = job.abort_stop();
-        self.owed.retain(|owed| !job.abort(owed, &stop));
-    }
-
-    fn left_behind(&self) -> Vec<String> {
-        self.owed
-            .iter()
-            .map(|owed| owed.upload_id.clone())
-            .collect()
-    }
 }
 
 fn uploaded(job: Job<'_>, state: State<'_>, object: Object) -> Uploaded {

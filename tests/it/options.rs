@@ -361,7 +361,7 @@ type Documented = (String, String, BTreeSet<&'static str>);
 const COLUMNS: [&str; 5] = ["I", "P", "C", "PutObject", "others"];
 
 fn documented() -> BTreeSet<Documented> {
-    let text = include_str!("../../src/upload/OPTIONS.md");
+    let text = include_str!("../../src/upload/options/OPTIONS.md");
     let lines = text.lines().filter(|line| line.starts_with("| [`"));
     let quoted = |cell: &str| match cell.split('`').nth(1) {
         Some(name) => name.to_owned(),
@@ -392,7 +392,7 @@ fn every_test_that_the_table_names_is_there() {
         include_str!("options/metadata.rs"),
     ]
     .concat();
-    let text = include_str!("../../src/upload/OPTIONS.md");
+    let text = include_str!("../../src/upload/options/OPTIONS.md");
     let quoted = text.split('`').skip(1).step_by(2);
     let tests: Vec<&str> = quoted
         .filter(|name| name.matches('_').count() > 3)

@@ -4,7 +4,7 @@ use crate::support::{Notes, Scene, bucket, client, hasty, meanwhile, wait_reache
 use oss_upload::ErrorKind;
 use oss_upload::local_server::{Fault, Operation};
 
-/// As in `src/upload/pace.rs`.
+/// As in `src/upload/crew/pace.rs`.
 const FAILURES_A_ROUTINE: u32 = 2;
 
 /// Without a shared budget it would be 8 × routines, and with tries for every part 8 × parts.

@@ -1,0 +1,169 @@
+//! What happens to single parts and requests, for those who keep statistics.
+
+use super::progress::Phase;
+use crate::error::ErrorKind;
+use crate::part::PartNumber;
+use crate::protocol::Operation;
+use crate::retry::Failure;
+use crate::upload::outcome::RestartReason;
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::time::Duration;
+
+/// Something that happened to an upload: see [`UploadFile::on_event`](crate::UploadFile::on_event).
+///
+/// A part that [started](Event::PartStarted) ends by one of [`PartFinished`](Event::PartFinished),
+/// [`PartFailed`](Event::PartFailed) and [`PartPaused`](Event::PartPaused) before it starts again. What parts do at the
+/// same time comes in no particular order. A file that goes up by PutObject is its part 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The upload entered this phase.
+    #[non_exhaustive]
+    Entered {
+        /// The phase.
+        phase: Phase,
+    },
+    /// A part began to be sent.
+    #[non_exhaustive]
+    PartStarted {
+        /// Counted from 1.
+        part_number: u16,
+        /// How often this part has been attempted, this time included.
+        attempt: u32,
+    },
+    /// The server acknowledged a part, and its checksum is right.
+    #[non_exhaustive]
+    PartFinished {
+        /// Counted from 1.
+        part_number: u16,
+        /// The attempt that succeeded.
+        attempt: u32,
+        /// The part's length.
+        bytes: u64,
+        /// The CRC-64/XZ of its bytes.
+        crc64: u64,
+        /// How long the attempt took, connecting and waiting for the answer included.
+        duration: Duration,
+    },
+    /// An attempt to send a part came to nothing. [`Retried`](Event::Retried) follows when there will be another.
+    #[non_exhaustive]
+    PartFailed {
+        /// Counted from 1.
+        part_number: u16,
+        /// The attempt that failed.
+        attempt: u32,
+        /// Bytes of the part that had been handed to the network.
+        bytes: u64,
+        /// How long the attempt took.
+        duration: Duration,
+        /// What went wrong.
+        failure: EventFailure,
+    },
+    /// A part was broken off by a [pause](crate::Control::pause) that lasts. It is sent anew when the pause is over, as
+    /// the same attempt.
+    #[non_exhaustive]
+    PartPaused {
+        /// Counted from 1.
+        part_number: u16,
+        /// The attempt that was broken off.
+        attempt: u32,
+        /// Bytes of the part that had been handed to the network.
+        bytes: u64,
+    },
+    /// A request failed and is made again.
+    #[non_exhaustive]
+    Retried {
+        /// The call, as OSS names it: `UploadPart`, `CompleteMultipartUpload` …
+        request: &'static str,
+        /// Of a request that sends a part; counted from 1.
+        part_number: Option<u16>,
+        /// The attempt that failed.
+        attempt: u32,
+        /// How long it waits before it is made again.
+        delay: Duration,
+        /// What went wrong.
+        failure: EventFailure,
+    },
+    /// What was there before is of no use: all of it is sent from the start.
+    #[non_exhaustive]
+    Restarted {
+        /// Why.
+        reason: RestartReason,
+    },
+}
+
+/// What went wrong with one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EventFailure {
+    /// The kind that an error would have if it ended here. [`ErrorKind::Cancelled`] stands for everything that ends an
+    /// upload from outside.
+    pub kind: ErrorKind,
+    /// The code that OSS answered with, if it did.
+    pub code: Option<String>,
+    /// For people to read.
+    pub reason: String,
+}
+
+impl EventFailure {
+    pub(in crate::upload) fn new(kind: ErrorKind, reason: impl ToString) -> EventFailure {
+        EventFailure {
+            kind,
+            code: None,
+            reason: reason.to_string(),
+        }
+    }
+
+    pub(in crate::upload) fn of(failure: &Failure) -> EventFailure {
+        let code = match failure {
+            Failure::Service(error)
+            | Failure::ClockCorrected(error)
+            | Failure::CredentialsRenewed(error) => Some(error.code().to_owned()),
+            _ => None,
+        };
+        EventFailure {
+            code,
+            ..EventFailure::new(failure.kind(), failure)
+        }
+    }
+}
+
+/// The way from the routines to the listener. Where nobody listens nothing is made and nothing is sent.
+#[derive(Debug)]
+pub(in crate::upload) struct Events(Option<Sender<Event>>);
+
+impl Events {
+    pub(in crate::upload) fn to_nobody() -> Events {
+        Events(None)
+    }
+
+    /// Without a bound: no routine waits for a listener, and there are few events a part.
+    pub(in crate::upload) fn to_listener() -> (Events, Receiver<Event>) {
+        let (sender, receiver) = unbounded();
+        (Events(Some(sender)), receiver)
+    }
+
+    pub(in crate::upload) fn tell(&self, event: impl FnOnce() -> Event) {
+        if let Some(sender) = &self.0 {
+            // A listener that panicked listens no more.
+            let _ = sender.send(event());
+        }
+    }
+
+    pub(in crate::upload) fn retried(
+        &self,
+        operation: Operation,
+        part: Option<PartNumber>,
+        attempt: u32,
+        failure: &Failure,
+        delay: Duration,
+    ) {
+        self.tell(|| Event::Retried {
+            request: operation.name(),
+            part_number: part.map(PartNumber::get),
+            attempt,
+            delay,
+            failure: EventFailure::of(failure),
+        });
+    }
+}
