@@ -1,7 +1,7 @@
 //! Steers an upload while it runs: another thread takes commands from standard input, one a line. It ends by itself when
 //! it has taken too long, and whatever ended it, the same call continues.
 //!
-//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; `OSS_ENDPOINT` may name another endpoint.
+//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; the region from `OSS_REGION`, or `OSS_ENDPOINT`.
 //!
 //! ```text
 //! cargo run --release --example control -- /data/backup.tar 28800
@@ -69,8 +69,5 @@ fn main() {
 }
 
 fn bucket() -> Result<Bucket, Error> {
-    let endpoint = env::var("OSS_ENDPOINT");
-    let endpoint = endpoint.unwrap_or_else(|_| "oss-cn-hangzhou.aliyuncs.com".to_owned());
-    let client = Client::builder(endpoint).region("cn-hangzhou").build()?;
-    client.bucket("examplebucket")
+    Client::from_env().build()?.bucket("examplebucket")
 }

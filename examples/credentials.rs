@@ -1,6 +1,6 @@
 //! Uploads a file with credentials from wherever they are: what is said after the file picks the line of `sign`.
 //!
-//! `OSS_ENDPOINT` may name another endpoint.
+//! the region from `OSS_REGION`, or `OSS_ENDPOINT`.
 //!
 //! ```text
 //! cargo run --release --example credentials -- /data/backup.tar profile uploads
@@ -76,9 +76,7 @@ fn main() {
     let by = arguments.map(OsString::into_string);
     let by: Vec<String> = by.collect::<Result<_, _>>().unwrap_or_default();
     let by: Vec<&str> = by.iter().map(String::as_str).collect();
-    let endpoint = env::var("OSS_ENDPOINT");
-    let endpoint = endpoint.unwrap_or_else(|_| "oss-cn-hangzhou.aliyuncs.com".to_owned());
-    let Some(client) = sign(Client::builder(endpoint).region("cn-hangzhou"), &by) else {
+    let Some(client) = sign(Client::from_env(), &by) else {
         eprintln!(
             "usage: credentials FILE static | environment | chain | own-chain | ecs [URL] | oidc [STS] |\n    \
              ram ARN [STS] | profile NAME | uri URI | process COMMAND | file PATH | anonymous"

@@ -1,6 +1,6 @@
 //! What a program needs to upload a file so that nothing can stop it for good: copy `upload` into yours.
 //!
-//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; `OSS_ENDPOINT` may name another endpoint.
+//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; the region from `OSS_REGION`, or `OSS_ENDPOINT`.
 //!
 //! ```text
 //! cargo run --release --example embed -- /data/backup.tar
@@ -10,16 +10,9 @@ use oss_upload::{Checkpoint, Client, Error, Uploaded};
 use std::process::ExitCode;
 
 fn upload(file: &str) -> Result<Uploaded, Error> {
-    let endpoint = std::env::var("OSS_ENDPOINT");
-    let client = Client::builder(
-        endpoint
-            .as_deref()
-            .unwrap_or("oss-cn-hangzhou.aliyuncs.com"),
-    )
-    .region("cn-hangzhou")
-    .build()?;
-    let bucket = client.bucket("examplebucket")?;
-    bucket
+    Client::from_env()
+        .build()?
+        .bucket("examplebucket")?
         .upload_file("backup/latest.tar", file)
         .routines(4)
         .checkpoint(Checkpoint::beside_file())

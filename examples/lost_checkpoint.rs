@@ -1,7 +1,7 @@
 //! Uploads a file of a network file system, from a machine whose disk may be gone tomorrow: says what it will do, trusts
 //! nothing but the file's bytes, and goes on with what is on the server where no checkpoint tells of it.
 //!
-//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; `OSS_ENDPOINT` may name another endpoint.
+//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; the region from `OSS_REGION`, or `OSS_ENDPOINT`.
 //!
 //! ```text
 //! cargo run --release --example lost_checkpoint -- /mnt/nfs/backup.tar /var/lib/my-backup
@@ -57,8 +57,5 @@ fn main() {
 }
 
 fn bucket() -> Result<Bucket, Error> {
-    let endpoint = env::var("OSS_ENDPOINT");
-    let endpoint = endpoint.unwrap_or_else(|_| "oss-cn-hangzhou.aliyuncs.com".to_owned());
-    let client = Client::builder(endpoint).region("cn-hangzhou").build()?;
-    client.bucket("examplebucket")
+    Client::from_env().build()?.bucket("examplebucket")
 }

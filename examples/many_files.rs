@@ -1,6 +1,6 @@
 //! Uploads all files of a folder in one call, and continues where an earlier run ended.
 //!
-//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; `OSS_ENDPOINT` may name another endpoint.
+//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; the region from `OSS_REGION`, or `OSS_ENDPOINT`.
 //!
 //! ```text
 //! cargo run --release --example many_files -- /data/photos /var/lib/my-backup
@@ -11,12 +11,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn upload(folder: &Path, checkpoints: &Path) -> Result<Vec<FileOutcome>, Error> {
-    let endpoint = env::var("OSS_ENDPOINT");
-    let endpoint = endpoint
-        .as_deref()
-        .unwrap_or("oss-cn-hangzhou.aliyuncs.com");
-    let client = Client::builder(endpoint).region("cn-hangzhou").build()?;
-    let bucket = client.bucket("examplebucket")?;
+    let bucket = Client::from_env().build()?.bucket("examplebucket")?;
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let files = entries
         .map(|entry| entry.path())

@@ -1,7 +1,7 @@
 //! Says what may be said of an object: its type, metadata in any script, tags, who may read it, how it is stored, that it
 //! replaces nothing, and who is called once it is there.
 //!
-//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; `OSS_ENDPOINT` may name another endpoint.
+//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; the region from `OSS_REGION`, or `OSS_ENDPOINT`.
 //!
 //! ```text
 //! cargo run --release --example metadata -- /data/report.pdf https://app.example.com/stored
@@ -64,8 +64,5 @@ fn main() {
 }
 
 fn bucket() -> Result<Bucket, Error> {
-    let endpoint = env::var("OSS_ENDPOINT");
-    let endpoint = endpoint.unwrap_or_else(|_| "oss-cn-hangzhou.aliyuncs.com".to_owned());
-    let client = Client::builder(endpoint).region("cn-hangzhou").build()?;
-    client.bucket("examplebucket")
+    Client::from_env().build()?.bucket("examplebucket")
 }

@@ -1,6 +1,6 @@
 //! Uploads a file over the network as it is: what is said after the file picks the line of `client`.
 //!
-//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; `OSS_ENDPOINT` may name another endpoint.
+//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; the region from `OSS_REGION`, or `OSS_ENDPOINT`.
 //!
 //! ```text
 //! cargo run --release --example network -- /data/backup.tar internal
@@ -22,17 +22,17 @@ fn client(way: &[&str]) -> Option<ClientBuilder> {
         // Through this proxy, but for hosts of our own; through none, whatever the environment says.
         ["proxy", url] => {
             let proxy = Proxy::new(*url).no_proxy(["10.0.0.0/8", ".corp.example"]);
-            to_endpoint().proxy(proxy)
+            Client::from_env().proxy(proxy)
         }
-        ["no-proxy"] => to_endpoint().proxy(Proxy::none()),
+        ["no-proxy"] => Client::from_env().proxy(Proxy::none()),
         // To a private cloud, whose certificates nobody else vouches for, and which wants to see one of ours.
-        ["private", root] => to_endpoint().tls(Tls::new().trust(Trust::Given).root_file(root)),
+        ["private", root] => Client::from_env().tls(Tls::new().trust(Trust::Given).root_file(root)),
         ["private", root, chain, key] => {
             let tls = Tls::new().trust(Trust::Given).root_file(root);
-            to_endpoint().tls(tls.client_files(chain, key))
+            Client::from_env().tls(tls.client_files(chain, key))
         }
         // Where IPv6 is there, and leads nowhere.
-        ["ipv4"] => to_endpoint().ip_family(IpFamily::V4),
+        ["ipv4"] => Client::from_env().ip_family(IpFamily::V4),
         _ => return None,
     })
 }
@@ -67,10 +67,4 @@ fn main() {
             process::exit(1);
         }
     }
-}
-
-fn to_endpoint() -> ClientBuilder {
-    let endpoint = env::var("OSS_ENDPOINT");
-    let endpoint = endpoint.unwrap_or_else(|_| "oss-cn-hangzhou.aliyuncs.com".to_owned());
-    Client::builder(endpoint).region("cn-hangzhou")
 }

@@ -1,13 +1,13 @@
 //! Shows an upload as a bar with its rate and the time that is left, and what happens to each part as a line above it.
 //!
-//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; `OSS_ENDPOINT` may name another endpoint.
+//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; the region from `OSS_REGION`, or `OSS_ENDPOINT`.
 //!
 //! ```text
 //! cargo run --release --example progress -- /data/holiday.mov
 //! ```
 
 use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressStyle};
-use oss_upload::{Bucket, Client, Error, Event, Phase, Snapshot, Uploaded};
+use oss_upload::{Bucket, Client, Error, Phase, Snapshot, Uploaded};
 use std::path::Path;
 use std::{env, process};
 
@@ -19,7 +19,7 @@ fn upload(bucket: &Bucket, file: &Path) -> Result<Uploaded, Error> {
         .upload_file("videos/holiday.mov", file)
         .routines(4)
         .on_progress(|now| show(&bar, now))
-        .on_event(|event| bar.suspend(|| log(event)))
+        .on_event(|event| bar.suspend(|| eprintln!("{event}")))
         .run();
     bar.finish_and_clear();
     ran
@@ -27,7 +27,7 @@ fn upload(bucket: &Bucket, file: &Path) -> Result<Uploaded, Error> {
 
 fn show(bar: &ProgressBar, now: &Snapshot) {
     bar.set_length(now.bytes_total);
-    bar.set_position(now.bytes_done + now.bytes_in_flight);
+    bar.set_position(now.position());
     bar.set_message(match (now.phase, now.time_left) {
         (Phase::Sending, Some(left)) => {
             format!("{}/s, {} left", BinaryBytes(now.rate), HumanDuration(left))
@@ -36,30 +36,6 @@ fn show(bar: &ProgressBar, now: &Snapshot) {
         (Phase::Completing, _) => "joining the parts".to_owned(),
         _ => String::new(),
     });
-}
-
-fn log(event: &Event) {
-    match event {
-        Event::PartFinished {
-            part_number,
-            attempt,
-            bytes,
-            duration,
-            ..
-        } => {
-            eprintln!("part {part_number}: {bytes} bytes in {duration:.1?}, attempt {attempt}");
-        }
-        Event::PartFailed {
-            part_number,
-            failure,
-            ..
-        } => {
-            eprintln!("part {part_number} failed: {}", failure.reason);
-        }
-        Event::Retried { request, delay, .. } => eprintln!("{request} again in {delay:.1?}"),
-        Event::Restarted { reason, .. } => eprintln!("from the start: {reason}"),
-        _ => {}
-    }
 }
 
 fn main() {
@@ -81,8 +57,5 @@ fn main() {
 }
 
 fn bucket() -> Result<Bucket, Error> {
-    let endpoint = env::var("OSS_ENDPOINT");
-    let endpoint = endpoint.unwrap_or_else(|_| "oss-cn-hangzhou.aliyuncs.com".to_owned());
-    let client = Client::builder(endpoint).region("cn-hangzhou").build()?;
-    client.bucket("examplebucket")
+    Client::from_env().build()?.bucket("examplebucket")
 }

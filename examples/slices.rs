@@ -1,7 +1,7 @@
 //! Uploads a file as several objects of a fixed length each, in one call, and continues where an earlier run ended. In the
 //! order of their keys, the objects are the file.
 //!
-//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; `OSS_ENDPOINT` may name another endpoint.
+//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; the region from `OSS_REGION`, or `OSS_ENDPOINT`.
 //!
 //! ```text
 //! cargo run --release --example slices -- /data/disk.img 1073741824 /var/lib/my-backup
@@ -63,8 +63,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn bucket() -> Result<Bucket, Error> {
-    let endpoint = env::var("OSS_ENDPOINT");
-    let endpoint = endpoint.unwrap_or_else(|_| "oss-cn-hangzhou.aliyuncs.com".to_owned());
-    let client = Client::builder(endpoint).region("cn-hangzhou").build()?;
-    client.bucket("examplebucket")
+    Client::from_env().build()?.bucket("examplebucket")
 }

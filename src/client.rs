@@ -11,6 +11,8 @@ use crate::sign::{Signable, SignatureVersion};
 use crate::stop::Stop;
 use crate::transport::{IpFamily, Proxy, Settings, Timeouts, Tls, Transport};
 use jiff::{SignedDuration, Timestamp};
+use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -83,6 +85,38 @@ impl Client {
         Client::builder("")
             .region(region)
             .network(Network::default())
+    }
+
+    /// Starts a client where the environment says: at `OSS_ENDPOINT`, or else at the public endpoint of `OSS_REGION`; with
+    /// `OSS_REGION` for signatures, if it is set. What is empty counts as not set. Who signs is [`Environment`], unless
+    /// [said otherwise](ClientBuilder::credentials).
+    ///
+    /// When neither is set, [`build`](ClientBuilder::build) says so.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), oss_upload::Error> {
+    /// let bucket = oss_upload::Client::from_env().build()?.bucket("examplebucket")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_env() -> ClientBuilder {
+        Client::from_variables(|name| env::var_os(name))
+    }
+
+    /// A variable that is no text is left to `build` to refuse.
+    fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> ClientBuilder {
+        let set = |name| {
+            let value = variable(name)?.to_string_lossy().trim().to_owned();
+            Some(value).filter(|value| !value.is_empty())
+        };
+        let endpoint = set("OSS_ENDPOINT");
+        let network = endpoint.is_none().then(Network::default);
+        let builder = Client::builder(endpoint.unwrap_or_default());
+        ClientBuilder {
+            network,
+            region: set("OSS_REGION"),
+            ..builder
+        }
     }
 
     /// A bucket at this endpoint. Nothing is sent.
@@ -324,7 +358,7 @@ impl ClientBuilder {
     fn endpoint_in(&self, network: Network) -> Result<String, Error> {
         let region = match &self.region {
             Some(region) => checked_region(region),
-            None => Err("a network has an endpoint in a region: set the region".to_owned()),
+            None => Err("the region is not said: set it, or OSS_REGION or OSS_ENDPOINT where the environment is to say".to_owned()),
         };
         match region {
             Ok(region) => Ok(network.endpoint(region)),
@@ -347,7 +381,7 @@ impl ClientBuilder {
     }
 
     fn full_user_agent(&self) -> Result<String, String> {
-        let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+        let (os, arch) = (env::consts::OS, env::consts::ARCH);
         let own = format!("oss-upload/{} ({os};{arch})", env!("CARGO_PKG_VERSION"));
         match &self.user_agent {
             None => Ok(own),
@@ -566,6 +600,36 @@ mod tests {
             let given = signing_region(builder.region("cn-hangzhou-finance"));
             assert!(given.contains("\"cn-hangzhou-finance\""), "{given}");
         }
+    }
+
+    fn from(variables: &[(&str, &str)]) -> Result<Client, Error> {
+        let builder = Client::from_variables(|name| {
+            let found = variables.iter().find(|(n, _)| *n == name);
+            found.map(|(_, value)| OsString::from(value))
+        });
+        builder.build()
+    }
+
+    #[test]
+    fn the_environment_says_where_by_an_endpoint_or_else_by_a_region() {
+        let endpoint = |variables: &[(&str, &str)]| {
+            let client = from(variables).expect("a client");
+            client.endpoint().to_string()
+        };
+        let region = ("OSS_REGION", "cn-hangzhou");
+        let public = "https://oss-cn-hangzhou.aliyuncs.com";
+        assert_eq!(endpoint(&[region]), public);
+        assert_eq!(endpoint(&[region, ("OSS_ENDPOINT", " ")]), public);
+        let here = ("OSS_ENDPOINT", "http://127.0.0.1:9000");
+        assert_eq!(endpoint(&[region, here]), "http://127.0.0.1:9000");
+        let beijing = ("OSS_ENDPOINT", "oss-cn-beijing.aliyuncs.com");
+        assert_eq!(endpoint(&[beijing]), "https://oss-cn-beijing.aliyuncs.com");
+    }
+
+    #[test]
+    fn an_environment_that_does_not_say_where_is_told_which_variables_would() {
+        let said = from(&[]).expect_err("nowhere to go").to_string();
+        assert!(said.contains("OSS_REGION or OSS_ENDPOINT"), "{said}");
     }
 
     #[test]

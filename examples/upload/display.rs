@@ -52,7 +52,7 @@ impl Display {
         self.show_seen(Seen {
             stage,
             doing: stage.to_owned(),
-            bytes: progress.bytes_done + progress.bytes_in_flight,
+            bytes: progress.position(),
             bytes_total: progress.bytes_total,
             rate: progress.rate,
             time_left: progress.time_left,
@@ -80,7 +80,7 @@ impl Display {
                 PAUSED => PAUSED.to_owned(),
                 _ => format!("{through} of {total}"),
             },
-            bytes: progress.bytes_done + progress.bytes_in_flight,
+            bytes: progress.position(),
             bytes_total: progress.bytes_total,
             rate: progress.rate,
             time_left: progress.time_left,

@@ -200,9 +200,7 @@ fn how(outcome: Outcome) -> String {
             let bytes = BinaryBytes(bytes);
             format!("resumed: {parts} parts, {bytes}, were there already")
         }
-        Outcome::Restarted(reason) => format!("uploaded from scratch: {reason}"),
-        Outcome::AlreadyComplete => "it was complete already".to_owned(),
-        _ => "uploaded".to_owned(),
+        other => other.to_string(),
     }
 }
 

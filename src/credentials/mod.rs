@@ -31,6 +31,7 @@ pub use ram_role::RamRole;
 pub use refreshing::Refreshing;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Far more than any key or token has, and few enough for one request.
@@ -217,9 +218,51 @@ where
     }
 }
 
+/// Which provider it is may be decided when the program runs, and be shared.
+macro_rules! provide_by_pointer {
+    ($pointer:ty) => {
+        impl CredentialsProvider for $pointer {
+            fn credentials(&self) -> Result<Credentials, ProviderError> {
+                (**self).credentials()
+            }
+
+            fn refused(&self, refused: &Credentials) {
+                (**self).refused(refused);
+            }
+
+            fn answers_at_once(&self) -> bool {
+                (**self).answers_at_once()
+            }
+
+            fn check(&self) -> Result<(), ProviderError> {
+                (**self).check()
+            }
+        }
+    };
+}
+
+provide_by_pointer!(Box<dyn CredentialsProvider>);
+provide_by_pointer!(Arc<dyn CredentialsProvider>);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_provider_behind_a_pointer_is_that_provider() {
+        let own: Box<dyn CredentialsProvider> = Box::new(Credentials::new("boxed", "secret"));
+        let shared: Arc<dyn CredentialsProvider> = Arc::new(Credentials::new("shared", "secret"));
+        for (provider, id) in [
+            (&own as &dyn CredentialsProvider, "boxed"),
+            (&shared, "shared"),
+        ] {
+            let given = provider.credentials().expect("credentials");
+            assert_eq!(given.access_key_id(), id);
+            assert!(provider.answers_at_once() && provider.check().is_ok());
+        }
+        let wrong: Box<dyn CredentialsProvider> = Box::new(crate::CredentialsUri::new("no uri"));
+        assert!(wrong.check().is_err() && !wrong.answers_at_once());
+    }
 
     #[test]
     fn debug_shows_the_id_only() {

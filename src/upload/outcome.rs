@@ -76,6 +76,22 @@ pub enum Outcome {
     AlreadyComplete,
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Fresh => f.write_str("uploaded"),
+            Outcome::Resumed { parts, bytes } => {
+                write!(
+                    f,
+                    "resumed: {parts} parts, {bytes} bytes, were there already"
+                )
+            }
+            Outcome::Restarted(reason) => write!(f, "uploaded from scratch: {reason}"),
+            Outcome::AlreadyComplete => f.write_str("it was complete already"),
+        }
+    }
+}
+
 /// Why an upload was started again from scratch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -110,5 +126,30 @@ impl fmt::Display for RestartReason {
             RestartReason::UploadGone => "the server no longer knows the upload",
             RestartReason::PartsRefused => "the server refuses parts that it had acknowledged",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_read_by_people_too() {
+        let (parts, bytes) = (3, 777);
+        let outcomes = [
+            (Outcome::Fresh, "uploaded"),
+            (
+                Outcome::Resumed { parts, bytes },
+                "resumed: 3 parts, 777 bytes, were there already",
+            ),
+            (
+                Outcome::Restarted(RestartReason::UploadGone),
+                "uploaded from scratch: the server no longer knows the upload",
+            ),
+            (Outcome::AlreadyComplete, "it was complete already"),
+        ];
+        for (outcome, text) in outcomes {
+            assert_eq!(outcome.to_string(), text);
+        }
     }
 }

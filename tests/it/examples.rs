@@ -36,6 +36,7 @@ fn unsigned(name: &str, scene: &Scene) -> Program {
             program.without_env(&name)
         })
         .env("OSS_ENDPOINT", &scene.server.endpoint())
+        .env("OSS_REGION", "cn-hangzhou")
 }
 
 /// The object is the file, and nothing else is left on the server.

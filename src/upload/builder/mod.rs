@@ -236,13 +236,13 @@ impl<'a> UploadFile<'a> {
     /// The open uploads of exactly this key are listed, and the newest 100 of them looked at. Where the length of every
     /// part fits the part size of this run (set it, if the earlier run did), the local bytes of the parts are read and
     /// compared by CRC-64: at most once the whole file. The upload with most of the file's bytes is continued, and
-    /// recorded in the checkpoint, if there is to be one; the outcome is [`Outcome::Resumed`]. All others are left alone:
+    /// recorded in the checkpoint, if there is to be one; the outcome is [`Outcome::Resumed`](crate::Outcome::Resumed). All others are left alone:
     /// they may be somebody else's. Parts without a checksum do not count. Where listing is forbidden, or the object
     /// cannot be looked at later, the upload starts from scratch.
     ///
     /// With which options the earlier run began cannot be seen. So the object is looked at when it is complete, and if it
     /// is described by others than those asked for now, it is replaced: all is sent again, with
-    /// [`RestartReason::OptionsChanged`]. Until that has succeeded it is there with the others. Two things are the bucket's word where
+    /// [`RestartReason::OptionsChanged`](crate::RestartReason::OptionsChanged). Until that has succeeded it is there with the others. Two things are the bucket's word where
     /// nothing is asked for, the storage class and the encryption; they are taken as they are. Options that no look
     /// at the object shows are refused together with this one: tags, a KMS key, and
     /// [`forbid_overwrite`](Self::forbid_overwrite).

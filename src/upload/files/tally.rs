@@ -3,7 +3,7 @@
 use crate::lock::lock;
 use crate::upload::control::Control;
 use crate::upload::watch::estimate::{Estimator, time_left};
-use crate::upload::watch::progress::{Progress, Snapshot};
+use crate::upload::watch::progress::{Progress, Snapshot, fraction};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -47,6 +47,16 @@ pub struct FilesSnapshot {
 }
 
 impl FilesSnapshot {
+    /// How far a bar is, of `bytes_total`: what is acknowledged, under way, or given up.
+    pub fn position(&self) -> u64 {
+        self.bytes_done + self.bytes_in_flight + self.bytes_given_up
+    }
+
+    /// [`position`](Self::position) as a fraction, 0 to 1. It falls when further files are taken.
+    pub fn fraction(&self) -> f64 {
+        fraction(self.position(), self.bytes_total)
+    }
+
     fn add(&mut self, file: &Snapshot) {
         self.bytes_done += file.bytes_done;
         self.bytes_resumed += file.bytes_resumed;
@@ -57,8 +67,7 @@ impl FilesSnapshot {
     }
 
     fn bytes_left(&self) -> u64 {
-        let settled = self.bytes_done + self.bytes_in_flight + self.bytes_given_up;
-        self.bytes_total.saturating_sub(settled)
+        self.bytes_total.saturating_sub(self.position())
     }
 }
 

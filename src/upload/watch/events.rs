@@ -1,12 +1,13 @@
 //! What happens to single parts and requests, for those who keep statistics.
 
 use super::progress::Phase;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, OneLine};
 use crate::part::PartNumber;
 use crate::protocol::Operation;
 use crate::retry::Failure;
 use crate::upload::outcome::RestartReason;
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 /// Something that happened to an upload: see [`UploadFile::on_event`](crate::UploadFile::on_event).
@@ -92,6 +93,58 @@ pub enum Event {
     },
 }
 
+/// One line, for a log.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Entered { phase } => write!(f, "{phase}"),
+            Event::PartStarted {
+                part_number,
+                attempt,
+            } => {
+                write!(f, "part {part_number} started, attempt {attempt}")
+            }
+            Event::PartFinished {
+                part_number,
+                attempt,
+                bytes,
+                duration,
+                ..
+            } => {
+                write!(
+                    f,
+                    "part {part_number} stored: {bytes} bytes in {duration:.1?}, attempt {attempt}"
+                )
+            }
+            Event::PartFailed {
+                part_number,
+                attempt,
+                failure,
+                ..
+            } => {
+                write!(f, "part {part_number} failed, attempt {attempt}: {failure}")
+            }
+            Event::PartPaused { part_number, .. } => {
+                write!(f, "part {part_number} broken off by a pause")
+            }
+            Event::Retried {
+                request,
+                part_number,
+                delay,
+                failure,
+                ..
+            } => {
+                write!(f, "{request}")?;
+                if let Some(number) = part_number {
+                    write!(f, " of part {number}")?;
+                }
+                write!(f, " again in {delay:.1?}: {failure}")
+            }
+            Event::Restarted { reason } => write!(f, "from scratch: {reason}"),
+        }
+    }
+}
+
 /// What went wrong with one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -103,6 +156,13 @@ pub struct EventFailure {
     pub code: Option<String>,
     /// For people to read.
     pub reason: String,
+}
+
+/// What people read, in one line.
+impl fmt::Display for EventFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        OneLine(f).write_str(&self.reason)
+    }
 }
 
 impl EventFailure {
@@ -165,5 +225,88 @@ impl Events {
             delay,
             failure: EventFailure::of(failure),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_line_for_a_log() {
+        let failure = EventFailure::new(ErrorKind::Transport, "broken\noff");
+        let duration = Duration::from_millis(1234);
+        let events = [
+            (
+                Event::Entered {
+                    phase: Phase::Sending,
+                },
+                "sending",
+            ),
+            (
+                Event::PartStarted {
+                    part_number: 3,
+                    attempt: 2,
+                },
+                "part 3 started, attempt 2",
+            ),
+            (
+                Event::PartFinished {
+                    part_number: 3,
+                    attempt: 2,
+                    bytes: 777,
+                    crc64: 1,
+                    duration,
+                },
+                "part 3 stored: 777 bytes in 1.2s, attempt 2",
+            ),
+            (
+                Event::PartFailed {
+                    part_number: 3,
+                    attempt: 1,
+                    bytes: 5,
+                    duration,
+                    failure: failure.clone(),
+                },
+                "part 3 failed, attempt 1: broken\\noff",
+            ),
+            (
+                Event::PartPaused {
+                    part_number: 3,
+                    attempt: 1,
+                    bytes: 5,
+                },
+                "part 3 broken off by a pause",
+            ),
+            (
+                Event::Retried {
+                    request: "UploadPart",
+                    part_number: Some(3),
+                    attempt: 1,
+                    delay: duration,
+                    failure: failure.clone(),
+                },
+                "UploadPart of part 3 again in 1.2s: broken\\noff",
+            ),
+            (
+                Event::Retried {
+                    request: "ListParts",
+                    part_number: None,
+                    attempt: 1,
+                    delay: duration,
+                    failure,
+                },
+                "ListParts again in 1.2s: broken\\noff",
+            ),
+            (
+                Event::Restarted {
+                    reason: RestartReason::FileChanged,
+                },
+                "from scratch: the file has changed",
+            ),
+        ];
+        for (event, line) in events {
+            assert_eq!(event.to_string(), line);
+        }
     }
 }

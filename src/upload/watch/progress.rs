@@ -1,5 +1,6 @@
 //! How far an upload is: counted by the routines without locks, shown on the caller's thread.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -19,10 +20,22 @@ pub enum Phase {
     Done,
 }
 
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Phase::Preparing => "preparing",
+            Phase::Verifying => "verifying",
+            Phase::Sending => "sending",
+            Phase::Completing => "completing",
+            Phase::Done => "done",
+        })
+    }
+}
+
 /// How far an upload is, at one moment.
 ///
 /// `elapsed`, `bytes_sent`, `bytes_resent` and `retries` never fall. Where nothing goes wrong, neither do `bytes_done`
-/// and the sum of `bytes_done` and `bytes_in_flight`, which is what a bar shows best.
+/// and their sum with `bytes_in_flight`, [`position`](Self::position), which is what a bar shows best.
 ///
 /// Each byte that was sent is in flight, acknowledged or to be sent again:
 /// `bytes_sent = bytes_in_flight + (bytes_done - bytes_resumed) + bytes_resent`.
@@ -68,6 +81,19 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// How far a bar is, of `bytes_total`: what is acknowledged and what is under way.
+    pub fn position(&self) -> u64 {
+        self.bytes_done.saturating_add(self.bytes_in_flight)
+    }
+
+    /// [`position`](Self::position) as a fraction, 0 to 1; 1 of an empty file only when all is done.
+    pub fn fraction(&self) -> f64 {
+        match self.phase {
+            Phase::Done => 1.0,
+            _ => fraction(self.position(), self.bytes_total),
+        }
+    }
+
     /// Bytes that got on by this run, whether they are acknowledged yet or not.
     pub(in crate::upload) fn bytes_useful(&self) -> u64 {
         self.bytes_sent.saturating_sub(self.bytes_resent)
@@ -75,8 +101,15 @@ impl Snapshot {
 
     /// Bytes that are neither acknowledged nor under way.
     pub(in crate::upload) fn bytes_left(&self) -> u64 {
-        let there = self.bytes_done.saturating_add(self.bytes_in_flight);
-        self.bytes_total.saturating_sub(there)
+        self.bytes_total.saturating_sub(self.position())
+    }
+}
+
+/// How much of a whole there is, 0 to 1; 0 of nothing.
+pub(in crate::upload) fn fraction(part: u64, whole: u64) -> f64 {
+    match whole {
+        0 => 0.0,
+        _ => (part as f64 / whole as f64).min(1.0),
     }
 }
 
