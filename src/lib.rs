@@ -99,6 +99,8 @@
 //!
 //! 1.89; it rises only when a dependency or a need of this crate asks for it, with a minor version.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod aside;
 #[cfg(feature = "_benched")]
 #[doc(hidden)]
@@ -111,6 +113,7 @@ mod endpoint;
 mod error;
 mod escape;
 mod etag;
+pub mod guide;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod hostile;
