@@ -10,6 +10,9 @@ use std::ops::Range;
 
 pub(crate) const MAGIC: &[u8; 8] = b"OSSUPCP1";
 
+/// What the magic of every format begins with; the format's digit follows.
+pub(crate) const MAGIC_OF_ANY: &[u8] = b"OSSUPCP";
+
 /// Length and CRC in front of a payload.
 pub(super) const FRAME_HEAD: usize = 8;
 

@@ -1,6 +1,8 @@
 //! Reading a checkpoint: what its bytes say, and where they end. No side effects.
 
-use super::record::{FRAME_HEAD, Header, MAGIC, MAX_PAYLOAD, Owed, Record, checksum, decode};
+use super::record::{
+    FRAME_HEAD, Header, MAGIC, MAGIC_OF_ANY, MAX_PAYLOAD, Owed, Record, checksum, decode,
+};
 use crate::part::Parts;
 
 /// How the bytes end.
@@ -12,6 +14,8 @@ pub(crate) enum End {
     CutShort,
     /// With anything else: what was read before counts for nothing.
     Damaged,
+    /// It is of another format, with this digit: only the version that wrote it knows what it tells of.
+    OtherFormat(char),
     /// Nothing in it is ours.
     Foreign,
 }
@@ -42,9 +46,10 @@ pub(crate) fn scan(bytes: &[u8]) -> Scan {
         return found;
     }
     let Some(mut rest) = bytes.strip_prefix(MAGIC) else {
-        found.end = match holds_a_frame(bytes) {
-            true => End::Damaged,
-            false => End::Foreign,
+        found.end = match format(bytes) {
+            _ if holds_a_frame(bytes) => End::Damaged,
+            Some(format) => End::OtherFormat(format),
+            None => End::Foreign,
         };
         return found;
     };
@@ -125,6 +130,12 @@ fn next_frame(rest: &[u8]) -> Frame {
         Some(record) => Frame::Intact(record, FRAME_HEAD + payload_len),
         None => Frame::Damaged,
     }
+}
+
+/// The digit of the format that the magic names.
+fn format(bytes: &[u8]) -> Option<char> {
+    let format = *bytes.strip_prefix(MAGIC_OF_ANY)?.first()?;
+    format.is_ascii_digit().then_some(format.into())
 }
 
 /// Whether an intact frame stands where the first belongs, behind a magic that is not.
@@ -224,6 +235,20 @@ mod tests {
         let kept: Vec<u16> = found.parts.numbers().map(PartNumber::get).collect();
         assert_eq!(kept, [300, 10_000]);
         assert_eq!(found.valid_len, golden.len() as u64);
+    }
+
+    #[test]
+    fn another_format_is_named_unless_its_frames_are_of_this_one() {
+        for (bytes, format) in [(&b"OSSUPCP2"[..], '2'), (b"OSSUPCP7 whatever it says", '7')] {
+            let found = scan(bytes);
+            assert_eq!(found.end, End::OtherFormat(format));
+            assert!(found.header.is_none() && found.valid_len == 0);
+        }
+        assert_eq!(scan(b"OSSUPCPx is no format").end, End::Foreign);
+        // A digit that a failing disk made.
+        let (_, mut bytes) = sample();
+        bytes[7] = b'3';
+        assert_eq!(scan(&bytes).end, End::Damaged);
     }
 
     /// Of a file that begins with these records.

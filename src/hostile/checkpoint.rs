@@ -15,7 +15,7 @@ pub(super) fn expect_honest(bytes: &[u8]) -> Scan {
     assert!(valid_len <= bytes.len());
     match found.end {
         End::Clean => assert_eq!(valid_len, bytes.len()),
-        End::Foreign => assert_eq!(valid_len, 0),
+        End::Foreign | End::OtherFormat(_) => assert_eq!(valid_len, 0),
         End::CutShort | End::Damaged => assert!(valid_len < bytes.len()),
     }
     expect_plausible(&found);

@@ -74,8 +74,8 @@ fn where_nothing_goes_wrong_no_figure_falls_and_nothing_is_sent_again() {
             expect_never_falls(&seen, "parts_done", |seen| seen.parts_done);
             expect_never_falls(&seen, "position", Snapshot::position);
             assert!(seen.iter().all(|seen| seen.position() <= seen.bytes_total));
-            let fractions = seen.iter().map(Snapshot::fraction);
-            assert!(fractions.clone().is_sorted() && fractions.last() == Some(1.0));
+            let mut fractions = seen.iter().map(Snapshot::fraction);
+            assert!(fractions.clone().is_sorted() && fractions.next_back() == Some(1.0));
             assert!(seen.iter().any(|seen| seen.bytes_in_flight > 0));
             // The rate is known long before a part is through.
             let is_early = |seen: &&Snapshot| n_parts > 1 || seen.parts_done == 0;

@@ -3,7 +3,8 @@
 use crate::support::{BUCKET, KEY, PART, Scene, client, keeping_mtime, random_bytes};
 use oss_upload::local_server::{Fault, LocalServer, Operation};
 use oss_upload::{
-    Checkpoint, ErrorKind, OnChange, Outcome, RestartReason, SignatureVersion, Verify,
+    Checkpoint, CheckpointState, ErrorKind, OnChange, Outcome, RestartReason, SignatureVersion,
+    Verify,
 };
 use std::fs;
 
@@ -695,6 +696,28 @@ fn every_cut_of_a_checkpoint_resumes_and_every_flipped_byte_is_survived() {
             break;
         }
     }
+}
+
+#[test]
+fn a_checkpoint_of_another_format_is_refused_and_kept() {
+    let scene = Scene::with_parts(3);
+    let bytes = "OSSUPCP2 what a later version knows";
+    fs::write(scene.checkpoint(), bytes).expect("written");
+    let client = client(&scene.server).build().expect("a client");
+    let errors = [
+        scene.upload().run().expect_err("refused"),
+        scene.upload().plan().expect_err("refused"),
+        client.abandon(scene.checkpoint()).expect_err("refused"),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Checkpoint, "{error}");
+        assert!(error.to_string().contains("it is of format 2"), "{error}");
+        assert!(!error.is_resumable());
+    }
+    let info = Checkpoint::inspect(scene.checkpoint()).expect("read");
+    assert_eq!(info.state, CheckpointState::OtherFormat);
+    assert_eq!(fs::read_to_string(scene.checkpoint()).expect("kept"), bytes);
+    assert_eq!(scene.server.requests().len(), 0);
 }
 
 #[test]

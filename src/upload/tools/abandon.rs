@@ -3,13 +3,13 @@
 use super::inspect::RecordedUpload;
 use crate::checkpoint::file::{CheckpointFile, Disk};
 use crate::checkpoint::record::{Header, Owed};
-use crate::checkpoint::scan::{End, Scan, scan};
+use crate::checkpoint::scan::{End, Scan};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::NOTHING_MORE;
 use crate::stop::Stop;
 use crate::upload::calls::aborting::try_abort;
-use crate::upload::record::open_failed;
+use crate::upload::record::{open_failed, scan_known};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ impl Client {
         let failed = |error| open_failed(path, error);
         let mut file = CheckpointFile::open_existing(path).map_err(failed)?;
         let bytes = file.read().map_err(|error| failed(error.into()))?;
-        let named = self.named(path, scan(&bytes))?;
+        let named = self.named(path, scan_known(&bytes, path)?)?;
         let mut abandoned = Abandoned {
             aborted: vec![],
             left_behind: vec![],

@@ -49,6 +49,8 @@ pub enum CheckpointState {
     Intact,
     /// It is damaged. The next run aborts the upload, if its id is known, and sends all parts again.
     Damaged,
+    /// Another version of this library wrote it, in a format that this one does not know. The next run refuses it.
+    OtherFormat,
     /// It is no checkpoint at all. The next run moves it aside and begins an upload.
     Foreign,
 }
@@ -147,6 +149,7 @@ impl CheckpointInfo {
 
 fn state(scanned: &Scan, has_progress: bool) -> CheckpointState {
     match (scanned.end, &scanned.header) {
+        (End::OtherFormat(_), _) => CheckpointState::OtherFormat,
         (End::Foreign, _) => CheckpointState::Foreign,
         (End::Damaged, _) => CheckpointState::Damaged,
         (End::Clean | End::CutShort, None) => CheckpointState::Empty,
@@ -255,6 +258,7 @@ impl fmt::Display for CheckpointState {
             CheckpointState::Empty => "nothing is recorded yet",
             CheckpointState::Intact => "an upload that can be continued",
             CheckpointState::Damaged => "damaged, all parts will be sent again",
+            CheckpointState::OtherFormat => "of another format, written by another version",
             CheckpointState::Foreign => "not a checkpoint",
         })
     }
