@@ -5,6 +5,8 @@ mod credentials;
 mod defects;
 mod examples;
 mod files;
+// Inodes and ctimes are Unix's.
+#[cfg(unix)]
 mod identity;
 mod journey;
 mod log_targets;

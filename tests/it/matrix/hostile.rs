@@ -2,6 +2,7 @@
 //! readers make of them byte by byte is tried by `src/hostile`.
 
 mod answers;
+#[cfg(unix)]
 mod checkpoints;
 mod http;
 mod options;

@@ -1,6 +1,7 @@
 //! A scene for an upload: a server, a file, a bucket, and what is expected in the end.
 
 pub(crate) mod application;
+#[cfg(unix)]
 pub(crate) mod format;
 pub(crate) mod front;
 pub(crate) mod logs;
@@ -19,7 +20,6 @@ use oss_upload::{
 };
 use std::fmt::{Debug, Write};
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -233,19 +233,28 @@ pub(crate) fn listing(scene: &Scene, describe: impl Fn(&PendingPart) -> String) 
     Fault::answer(200, "application/xml", xml).on(Operation::ListParts)
 }
 
+/// A file's ctime, where there is one.
+#[cfg(unix)]
+fn ctime(file: &fs::Metadata) -> Option<(i64, i64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((file.ctime(), file.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn ctime(_: &fs::Metadata) -> Option<(i64, i64)> {
+    None
+}
+
 /// Sets a file's mtime back to what it was. Its ctime is another afterwards: the file system's clock has ticked.
 pub(crate) fn keeping_mtime(path: &Path, change: impl FnOnce()) {
-    let look = || {
-        let metadata = fs::metadata(path).expect("the file");
-        let ctime = (metadata.ctime(), metadata.ctime_nsec());
-        (metadata.modified().expect("an mtime"), ctime)
-    };
-    let (mtime, before) = look();
+    let look = || fs::metadata(path).expect("the file");
+    let mtime = look().modified().expect("an mtime");
+    let before = ctime(&look());
     change();
     let file = fs::File::options().append(true).open(path);
     let file = file.expect("the file");
     file.set_modified(mtime).expect("set");
-    while look().1 == before {
+    while before.is_some() && ctime(&look()) == before {
         file.set_modified(mtime).expect("set");
     }
 }
