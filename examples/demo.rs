@@ -8,6 +8,7 @@ use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressStyle};
 use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, LocalServer, Operation};
 use oss_upload::{
     Bucket, Checkpoint, Client, Control, Credentials, Error, ErrorKind, Snapshot, UploadFile,
+    Uploaded,
 };
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -61,10 +62,7 @@ fn main() -> Result<()> {
     );
 
     println!("2. The same call again:");
-    let mut display = Display::new();
-    let uploaded = upload(&bucket, &file)
-        .on_progress(|progress| display.show(progress))
-        .run()?;
+    let uploaded = resume(&bucket, &file)?;
     println!(
         "   {} of {} parts were there already; {} sent in {}\n",
         uploaded.parts_resumed(),
@@ -129,6 +127,12 @@ fn interrupt_midway(bucket: &Bucket, file: &Path) -> Result<Error> {
     }
 }
 
+fn resume(bucket: &Bucket, file: &Path) -> Result<Uploaded> {
+    let mut display = Display::new();
+    let upload = upload(bucket, file).on_progress(|progress| display.show(progress));
+    Ok(upload.run()?)
+}
+
 fn expect(what: &str, holds: bool) -> Result<()> {
     println!("   {} {what}", if holds { "✓" } else { "✗" });
     match holds {
@@ -171,8 +175,7 @@ struct Display {
 
 impl Display {
     fn new() -> Display {
-        let style =
-            ProgressStyle::with_template("   [{bar:40}] {percent:>3} %  {binary_bytes_per_sec}");
+        let style = ProgressStyle::with_template("   [{bar:40}] {percent:>3} %  {msg}");
         let bar = ProgressBar::new(FILE_LEN);
         bar.set_style(style.expect("a valid template"));
         Display { bar, eighths: 0 }
@@ -180,7 +183,10 @@ impl Display {
 
     fn show(&mut self, progress: &Snapshot) {
         if io::stderr().is_terminal() {
-            return self.bar.set_position(progress.bytes_done);
+            // What an earlier run had sent counts for the bar, and not for the rate.
+            self.bar
+                .set_message(format!("{}/s", BinaryBytes(progress.rate)));
+            return self.bar.set_position(progress.position());
         }
         let eighths = progress.bytes_done * 8 / FILE_LEN;
         if eighths > self.eighths {
