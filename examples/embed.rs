@@ -1,34 +1,24 @@
-//! What a program needs to upload a file so that nothing can stop it for good: copy `upload` into yours.
+//! What a program needs to upload a file so that nothing can stop it for good.
 //!
-//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; the region from `OSS_REGION`, or `OSS_ENDPOINT`.
+//! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; the region from `OSS_REGION`, or `OSS_ENDPOINT`. Run it
+//! again, where `latest.tar` is, and it continues.
 //!
 //! ```text
-//! cargo run --release --example embed -- /data/backup.tar
+//! cargo run --release --example embed
 //! ```
 
-use oss_upload::{Checkpoint, Client, Error, Uploaded};
-use std::process::ExitCode;
+use oss_upload::{Checkpoint, Client};
 
-fn upload(file: &str) -> Result<Uploaded, Error> {
-    Client::from_env()
-        .build()?
-        .bucket("examplebucket")?
-        .upload_file("backup/latest.tar", file)
+fn main() -> Result<(), oss_upload::Error> {
+    let bucket = Client::from_env().build()?.bucket("examplebucket")?;
+    let uploaded = bucket
+        .upload_file("backup/latest.tar", "latest.tar")
         .routines(4)
         .checkpoint(Checkpoint::beside_file())
-        .run()
-}
-
-fn main() -> ExitCode {
-    let file = std::env::args().nth(1).expect("usage: embed FILE");
-    match upload(&file) {
-        Ok(done) => {
-            println!("{} bytes, ETag {}", done.size, done.etag);
-            return ExitCode::SUCCESS;
-        }
-        // Run it again, from cron for example: it continues where this run ended.
-        Err(error) if error.is_resumable() => eprintln!("to be continued: {error}"),
-        Err(error) => eprintln!("failed: {error}"),
-    }
-    ExitCode::FAILURE
+        .run()?;
+    println!(
+        "{}, {} bytes, CRC-64 {}",
+        uploaded.outcome, uploaded.size, uploaded.crc64
+    );
+    Ok(())
 }

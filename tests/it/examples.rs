@@ -20,10 +20,10 @@ use std::sync::mpsc;
 use std::thread;
 
 /// What most of them call their object.
-const LATEST: &str = "backup/latest.tar";
+pub(crate) const LATEST: &str = "backup/latest.tar";
 
 /// An example that uploads to the scene's server, with the credentials it knows.
-fn example(name: &str, scene: &Scene) -> Program {
+pub(crate) fn example(name: &str, scene: &Scene) -> Program {
     unsigned(name, scene).credentials(ACCESS_KEY_ID, ACCESS_KEY_SECRET)
 }
 
@@ -41,27 +41,12 @@ fn unsigned(name: &str, scene: &Scene) -> Program {
 
 /// The object is the file, and nothing else is left on the server.
 #[track_caller]
-fn expect_stored(scene: &Scene, key: &str) -> Object {
+pub(crate) fn expect_stored(scene: &Scene, key: &str) -> Object {
     let object = scene.server.object(BUCKET, key).expect("an object");
     let bytes = fs::read(&scene.file).expect("the file");
     assert!(object.bytes().expect("readable") == bytes, "another object");
     assert_eq!(scene.server.pending_uploads(), []);
     object
-}
-
-#[test]
-fn embed_uploads_the_file_it_is_given() {
-    let scene = Scene::with_len(9 << 20);
-    let ended = example("embed", &scene)
-        .arg(&scene.file)
-        .run()
-        .expect_code(0);
-    let object = expect_stored(&scene, LATEST);
-    assert_eq!(object.parts, Some(2));
-    assert!(
-        ended.stdout.contains(&format!("{} bytes", object.len)),
-        "{ended:?}"
-    );
 }
 
 #[test]

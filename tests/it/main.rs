@@ -16,6 +16,7 @@ mod options;
 mod process;
 mod progress;
 mod proxy;
+mod readme;
 mod resume;
 mod server;
 mod signing;

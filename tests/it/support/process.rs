@@ -120,6 +120,11 @@ impl Program {
         self
     }
 
+    pub(crate) fn in_folder(mut self, folder: &Path) -> Program {
+        self.0.current_dir(folder);
+        self
+    }
+
     pub(crate) fn without_env(mut self, name: &str) -> Program {
         self.0.env_remove(name);
         self
