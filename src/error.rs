@@ -1,5 +1,6 @@
 //! One error for the whole library: a kind to branch on, a text to read, answers to what comes next.
 
+use crate::advice;
 use crate::part::PartNumber;
 use crate::protocol::ServiceError;
 use std::fmt::{self, Write};
@@ -8,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// What a failed upload, or a client that could not be built, has to say.
 ///
-/// `Display` says what was being done and what went wrong, in one line. Nothing it says is repeated by
+/// `Display` says what was being done, to what, and what went wrong; what to do about it, where that is known; whether the
+/// next run continues, and what is left on the server. All of that in one line. Nothing it says is repeated by
 /// [`source`](std::error::Error::source), and secrets are never part of it.
 pub struct Error(Box<Repr>);
 
@@ -176,6 +178,15 @@ impl Error {
         &self.0.left_behind
     }
 
+    /// OSS tells of another endpoint in its own words.
+    fn advice(&self) -> Option<&'static str> {
+        let system = self.io_error().map(io::Error::kind);
+        match self.service_error().and_then(ServiceError::endpoint) {
+            Some(_) => Some("use that endpoint"),
+            None => advice::about(self.0.kind, self.code(), system),
+        }
+    }
+
     /// Whether the same call, made again, continues from the checkpoint instead of starting anew.
     pub fn is_resumable(&self) -> bool {
         self.0.upload_id.is_some()
@@ -203,6 +214,12 @@ impl fmt::Display for Error {
             Cause::Io(error) => write!(f, "{error}"),
             Cause::Service(error) => write!(f, "{error}"),
         }?;
+        if let Some(advice) = self.advice() {
+            write!(f, "; {advice}")?;
+        }
+        if self.is_resumable() {
+            f.write_str("; what was sent is kept: run it again to continue")?;
+        }
         match self.0.left_behind.len() {
             0 => Ok(()),
             _ => write!(
@@ -249,7 +266,7 @@ mod tests {
         );
         assert_eq!(
             error.to_string(),
-            "opening the checkpoint `/a/b.cp`: permission denied"
+            "opening the checkpoint `/a/b.cp`: permission denied; give the checkpoint a place that can be written"
         );
         assert_eq!(error.path(), Some(Path::new("/a/b.cp")));
         assert!(std::error::Error::source(&error).is_none());

@@ -121,11 +121,6 @@ pub(crate) fn print_advice(outcomes: &[FileOutcome], arguments: &Arguments) {
     if n_failed > 0 {
         eprintln!("{n_failed} of {} files failed.", outcomes.len());
     }
-    if failed().any(Error::is_resumable) {
-        eprintln!(
-            "What has been sent of these is kept: run the same command with them again to continue."
-        );
-    }
     let leaves_behind = |outcome: &FileOutcome| match &outcome.result {
         Ok(uploaded) => !uploaded.left_behind.is_empty(),
         Err(error) => !error.left_behind().is_empty(),
@@ -167,14 +162,11 @@ pub(crate) fn print_error(error: &Error, arguments: &Arguments) {
 fn advice(error: &Error, arguments: &Arguments) -> Option<&'static str> {
     let is_kept = arguments.transfer.checkpoint.is_some();
     match error.kind() {
-        _ if error.is_resumable() => {
-            Some("What has been sent is kept: run the same command again to continue.")
-        }
+        _ if error.is_resumable() => None,
         ErrorKind::Options => Some("Try `upload --help`."),
         ErrorKind::Credentials => {
             Some("--credentials says where they come from: see `upload --help`.")
         }
-        ErrorKind::Callback => Some("There is nothing to upload again."),
         ErrorKind::Cancelled | ErrorKind::DeadlineExceeded if !is_kept => {
             Some("With --checkpoint-beside, the parts that have been sent would be kept.")
         }

@@ -269,7 +269,7 @@ impl Job<'_> {
     }
 
     pub(super) fn panicked(&self) -> Error {
-        self.error(ErrorKind::Internal, "a callback panicked")
+        self.error(ErrorKind::Internal, "a callback of the program panicked")
     }
 
     /// The error of a local file that could be opened and not read.
@@ -305,7 +305,7 @@ impl Job<'_> {
     fn failed(&self, doing: String, failure: Failure) -> Error {
         match failure.is_stopped() {
             true => self.ended(),
-            false => repeating::error(doing, failure),
+            false => repeating::error(self.bucket, doing, failure),
         }
     }
 }

@@ -36,7 +36,7 @@ impl RunRecord {
         let failed = |error| open_failed(path, error);
         let mut disk = opened.map_err(failed)?;
         check_not_the_source(&*disk, path, source)?;
-        let scanned = read(&mut *disk, path)?;
+        let scanned = read(&mut *disk, path).map_err(failed)?;
         let mut journal = Journal::new(disk);
         if let Err(error) = prove(&mut journal, &scanned) {
             if scanned.valid_len == 0 && scanned.end == End::Clean {
@@ -156,40 +156,33 @@ impl Found {
     }
 }
 
-/// What the file says. One that is not ours is moved aside first.
-fn read(disk: &mut dyn Disk, path: &Path) -> Result<Scan, Error> {
-    let bytes = disk
-        .read()
-        .map_err(|error| open_failed(path, error.into()))?;
-    let scanned = scan_known(&bytes, path)?;
-    if scanned.end == End::Foreign {
-        let aside = disk.set_aside().map_err(|error| open_failed(path, error))?;
-        log::warn!(
-            target: "oss_upload::checkpoint",
-            "`{}` is not a checkpoint: kept as `{}`",
-            path.display(),
-            aside.display()
-        );
-    }
+/// What the file says. One that is not ours, or not of our time, is moved aside first.
+fn read(disk: &mut dyn Disk, path: &Path) -> Result<Scan, OpenError> {
+    let scanned = scan(&disk.read()?);
+    let what = match scanned.end {
+        End::Foreign => "not a checkpoint".to_owned(),
+        End::OtherFormat(format) => {
+            format!(
+                "a checkpoint of format {format}, which only another version of this library knows"
+            )
+        }
+        _ => return Ok(scanned),
+    };
+    let aside = disk.set_aside()?;
+    log::warn!(
+        target: "oss_upload::checkpoint",
+        "`{}` is {what}: kept as `{}`",
+        path.display(),
+        aside.display()
+    );
     Ok(scanned)
 }
 
-/// Refuses what another version of this library wrote: to begin anew would forget an upload that it knows how to continue.
-pub(super) fn scan_known(bytes: &[u8], path: &Path) -> Result<Scan, Error> {
-    let scanned = scan(bytes);
-    let End::OtherFormat(format) = scanned.end else {
-        return Ok(scanned);
-    };
-    let doing = format!("reading the checkpoint `{}`", path.display());
-    let why = format!(
-        "it is of format {format}, which this version of the library does not know: go on with the version that wrote it, \
-         or move the file away to begin anew"
-    );
-    Err(Error::text(ErrorKind::Checkpoint, doing, why).at_path(path))
-}
-
 fn is_damaged(scanned: &Scan) -> bool {
-    matches!(scanned.end, End::Damaged | End::Foreign)
+    matches!(
+        scanned.end,
+        End::Damaged | End::OtherFormat(_) | End::Foreign
+    )
 }
 
 /// That the file can be cut and synced is found out before the first request.

@@ -151,7 +151,7 @@ fn attempts(job: &Job<'_>, state: &mut State<'_>, source: Source) -> Result<Obje
     };
     let reason = state.restarts.last().map(ToString::to_string);
     let why = format!(
-        "given up after {} starts: {}",
+        "given up after it was started {} times: {}",
         MAX_RESTARTS + 1,
         reason.unwrap_or_default()
     );

@@ -3,6 +3,9 @@
 mod bench_report;
 mod credentials;
 mod defects;
+// What the system says of its own errors differs elsewhere.
+#[cfg(target_os = "linux")]
+mod errors;
 mod examples;
 mod files;
 // Inodes and ctimes are Unix's.

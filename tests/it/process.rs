@@ -312,7 +312,7 @@ mod interrupted {
             let halt = Halt::at(&scene.server, Moment::Done, nth(Operation::UploadPart, 3));
             let running = program().start();
             halt.wait();
-            let words = ["cancelled", "run the same command again to continue"];
+            let words = ["cancelled", "run it again to continue"];
             interrupt(running).expect_error(130, &words);
             assert!(scene.checkpoint().exists());
             let remains = remains(&scene);
@@ -361,7 +361,7 @@ mod interrupted {
         let halt = Halt::at(&scene.server, Moment::Lost, nth(Operation::ListParts, 1));
         let running = scene.program().start();
         halt.wait();
-        interrupt(running).expect_error(130, &["run the same command again"]);
+        interrupt(running).expect_error(130, &["run it again"]);
         let remains = remains(&scene);
         assert_eq!(remains.parts, 2);
         halt.lift(&scene.server);
@@ -388,7 +388,7 @@ mod interrupted {
             let running = program.args(["--part-size", "8MiB"]).start();
             // Initiate, and one part that ran into the wall.
             wait_for_requests(&scene.server, 2);
-            interrupt(running).expect_error(130, &["run the same command again"]);
+            interrupt(running).expect_error(130, &["run it again"]);
             assert!(scene.checkpoint().exists());
         }
     }
@@ -616,7 +616,7 @@ fn a_checkpoint_may_lie_in_a_folder_or_beside_the_file() {
         let denied = fail();
         program()
             .run()
-            .expect_error(1, &["AccessDenied", "part 3", "run the same command again"]);
+            .expect_error(1, &["AccessDenied", "part 3", "run it again"]);
         denied.remove();
         let kept = names_in(dir);
         assert_eq!(kept.len(), before.len() + 1, "{kept:?}");

@@ -699,25 +699,23 @@ fn every_cut_of_a_checkpoint_resumes_and_every_flipped_byte_is_survived() {
 }
 
 #[test]
-fn a_checkpoint_of_another_format_is_refused_and_kept() {
+fn a_checkpoint_of_another_format_is_kept_for_the_version_that_knows_it() {
     let scene = Scene::with_parts(3);
     let bytes = "OSSUPCP2 what a later version knows";
     fs::write(scene.checkpoint(), bytes).expect("written");
-    let client = client(&scene.server).build().expect("a client");
-    let errors = [
-        scene.upload().run().expect_err("refused"),
-        scene.upload().plan().expect_err("refused"),
-        client.abandon(scene.checkpoint()).expect_err("refused"),
-    ];
-    for error in errors {
-        assert_eq!(error.kind(), ErrorKind::Checkpoint, "{error}");
-        assert!(error.to_string().contains("it is of format 2"), "{error}");
-        assert!(!error.is_resumable());
-    }
     let info = Checkpoint::inspect(scene.checkpoint()).expect("read");
     assert_eq!(info.state, CheckpointState::OtherFormat);
-    assert_eq!(fs::read_to_string(scene.checkpoint()).expect("kept"), bytes);
-    assert_eq!(scene.server.requests().len(), 0);
+    let client = client(&scene.server).build().expect("a client");
+    let refused = client.abandon(scene.checkpoint()).expect_err("unknown");
+    assert!(
+        refused.to_string().contains("it is of format 2"),
+        "{refused}"
+    );
+    let uploaded = scene.upload().run().expect("uploaded");
+    assert_eq!(uploaded.restarts, [RestartReason::CheckpointDamaged]);
+    scene.expect_done(&uploaded);
+    let aside = scene.dir.path().join("state.cp.not-a-checkpoint");
+    assert_eq!(fs::read_to_string(aside).expect("kept"), bytes);
 }
 
 #[test]

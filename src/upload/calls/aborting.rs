@@ -53,9 +53,9 @@ impl fmt::Display for NotAborted {
 }
 
 impl NotAborted {
-    pub(in crate::upload) fn into_error(self, doing: String) -> Error {
+    pub(in crate::upload) fn into_error(self, bucket: &Bucket, doing: String) -> Error {
         match self {
-            NotAborted::Request(failure) => error(doing, failure),
+            NotAborted::Request(failure) => error(bucket, doing, failure),
             NotAborted::KeepsParts => Error::text(ErrorKind::Service, doing, self.to_string()),
         }
     }

@@ -31,13 +31,18 @@ pub(in crate::upload) fn call<'r, T>(
 }
 
 /// The error of a request that failed for good.
-pub(in crate::upload) fn error(doing: String, failure: Failure) -> Error {
+pub(in crate::upload) fn error(bucket: &Bucket, doing: String, failure: Failure) -> Error {
     let kind = failure.kind();
     match failure {
         Failure::Service(error)
         | Failure::ClockCorrected(error)
         | Failure::CredentialsRenewed(error) => Error::service(doing, error),
         _ if failure.is_stopped() => Error::text(kind, doing, "cancelled"),
+        Failure::Credentials(why) => Error::text(kind, doing, format!("no credentials: {why}")),
+        Failure::Transport(_) | Failure::Unreadable(_) => {
+            let endpoint = bucket.client().endpoint();
+            Error::text(kind, doing, format!("{failure} [endpoint {endpoint}]"))
+        }
         _ => Error::text(kind, doing, failure.to_string()),
     }
 }

@@ -3,13 +3,13 @@
 use super::inspect::RecordedUpload;
 use crate::checkpoint::file::{CheckpointFile, Disk};
 use crate::checkpoint::record::{Header, Owed};
-use crate::checkpoint::scan::{End, Scan};
+use crate::checkpoint::scan::{End, Scan, scan};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::NOTHING_MORE;
 use crate::stop::Stop;
 use crate::upload::calls::aborting::try_abort;
-use crate::upload::record::{open_failed, scan_known};
+use crate::upload::record::open_failed;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ impl Client {
         let failed = |error| open_failed(path, error);
         let mut file = CheckpointFile::open_existing(path).map_err(failed)?;
         let bytes = file.read().map_err(|error| failed(error.into()))?;
-        let named = self.named(path, scan_known(&bytes, path)?)?;
+        let named = self.named(path, scan(&bytes))?;
         let mut abandoned = Abandoned {
             aborted: vec![],
             left_behind: vec![],
@@ -74,8 +74,14 @@ impl Client {
     /// All uploads that a checkpoint names, when this client is the one to abort them.
     fn named(&self, path: &Path, scanned: Scan) -> Result<Vec<Owed>, Error> {
         let doing = || format!("abandoning the checkpoint `{}`", path.display());
-        if scanned.end == End::Foreign {
-            let why = "it is not a checkpoint";
+        let unknown = match scanned.end {
+            End::Foreign => Some("it is not a checkpoint".to_owned()),
+            End::OtherFormat(format) => Some(format!(
+                "it is of format {format}: give it up with the version of this library that wrote it"
+            )),
+            _ => None,
+        };
+        if let Some(why) = unknown {
             return Err(Error::text(ErrorKind::Checkpoint, doing(), why).at_path(path));
         }
         let upload = scanned.header.as_ref().map(Header::owed);
@@ -101,6 +107,7 @@ impl Client {
         }
         let bucket = self.bucket(owed.bucket.as_str())?;
         let stop = Arc::new(Stop::default());
-        try_abort(&bucket, owed, &NOTHING_MORE, &stop).map_err(|why| why.into_error(doing))
+        let aborted = try_abort(&bucket, owed, &NOTHING_MORE, &stop);
+        aborted.map_err(|why| why.into_error(&bucket, doing))
     }
 }

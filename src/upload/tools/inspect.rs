@@ -49,7 +49,8 @@ pub enum CheckpointState {
     Intact,
     /// It is damaged. The next run aborts the upload, if its id is known, and sends all parts again.
     Damaged,
-    /// Another version of this library wrote it, in a format that this one does not know. The next run refuses it.
+    /// Another version of this library wrote it, in a format that this one does not know. The next run moves it aside and
+    /// begins an upload.
     OtherFormat,
     /// It is no checkpoint at all. The next run moves it aside and begins an upload.
     Foreign,

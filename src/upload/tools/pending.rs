@@ -152,12 +152,12 @@ impl PendingUploads {
         }
         if self.pages == MAX_PAGES {
             let what = format!("ListMultipartUploads has more than {MAX_PAGES} pages");
-            return Err(error(doing(), Unreadable(what).into()));
+            return Err(error(&self.bucket, doing(), Unreadable(what).into()));
         }
         let request = || list_uploads::request(&self.prefix, after, &NOTHING_MORE);
         let read = |answer: &_| list_uploads::read(answer, &self.prefix, after);
         let page = call(&self.bucket, &Arc::default(), request, read);
-        page.map_err(|failure| error(doing(), failure))
+        page.map_err(|failure| error(&self.bucket, doing(), failure))
     }
 
     fn take(&mut self, page: Page) {
@@ -241,8 +241,8 @@ impl PendingUpload {
             events: &events,
         };
         let listed = calls.list_parts(&self.upload_id, &Arc::default());
-        let listed =
-            listed.map_err(|failure| error(self.doing("listing the parts of"), failure))?;
+        let doing = || self.doing("listing the parts of");
+        let listed = listed.map_err(|failure| error(&self.bucket, doing(), failure))?;
         let bytes = listed.iter().map(|part| part.len);
         Ok(StoredParts {
             parts: u16::try_from(listed.len()).unwrap_or(u16::MAX),
@@ -263,7 +263,7 @@ impl PendingUpload {
             upload_id: self.upload_id.clone(),
         };
         let aborted = try_abort(&self.bucket, &owed, &NOTHING_MORE, &Arc::default());
-        aborted.map_err(|why| why.into_error(self.doing("aborting")))
+        aborted.map_err(|why| why.into_error(&self.bucket, self.doing("aborting")))
     }
 
     fn doing(&self, what: &str) -> String {

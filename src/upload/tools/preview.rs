@@ -1,6 +1,7 @@
 //! What a run would do, without doing it.
 
 use crate::checkpoint::file::{OpenError, folder_of, look};
+use crate::checkpoint::scan::scan;
 use crate::error::Error;
 use crate::part::Parts;
 use crate::transport::BUFFERS;
@@ -8,7 +9,7 @@ use crate::upload::builder::{UploadFile, Verify};
 use crate::upload::job::Job;
 use crate::upload::outcome::RestartReason;
 use crate::upload::plan::Plan;
-use crate::upload::record::{is_the_source, open_failed, scan_known};
+use crate::upload::record::{is_the_source, open_failed};
 use crate::upload::resume::{Decision, Found, Listed, decide};
 use crate::upload::source::Source;
 use std::fmt;
@@ -175,7 +176,7 @@ fn see(path: &Path, source: &Path) -> Result<Seen, Error> {
     match look.is_same_file(source).map_err(failed)? {
         true => Err(is_the_source(path)),
         false => Ok(Seen {
-            found: Found::of(scan_known(&look.bytes, path)?),
+            found: Found::of(scan(&look.bytes)),
             is_in_use: look.is_in_use,
         }),
     }

@@ -166,6 +166,6 @@ fn a_callback_that_fails_is_told_from_an_upload_that_does() {
     let ran = program
         .args(["--callback-url", &url, "--callback-body", "x"])
         .run();
-    ran.expect_error(1, &["CallbackFailed", "There is nothing to upload again"]);
+    ran.expect_error(1, &["CallbackFailed", "there is nothing to upload again"]);
     assert!(scene.server.object(BUCKET, KEY).is_some());
 }

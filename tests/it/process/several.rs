@@ -137,7 +137,7 @@ fn one_that_fails_is_told_continued_by_the_next_run_and_keeps_nobody() {
             "AccessDenied",
             "missing",
             "2 of 4 files failed",
-            "run the same command",
+            "run it again",
         ] {
             assert!(ran.stderr.contains(words), "{words}: {ran:#?}");
         }
@@ -212,7 +212,7 @@ fn an_interrupt_ends_all_of_them() {
     halt.wait();
     running.interrupt();
     let ran = running.wait().expect_code(130);
-    assert!(ran.stderr.contains("run the same command"), "{ran:#?}");
+    assert!(ran.stderr.contains("run it again"), "{ran:#?}");
     halt.lift(&scene.server);
     program().arg("--checkpoint-beside").run().expect_code(0);
     expect_objects(&scene, "", &files);

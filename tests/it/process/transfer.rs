@@ -15,9 +15,7 @@ fn a_limit_is_kept_and_a_deadline_ends_it_to_be_continued() {
         let program = scene.program().args(["--rate-limit", "1KiB"]);
         program.args(["--deadline", "3s"])
     };
-    slow()
-        .run()
-        .expect_error(1, &["run the same command again to continue"]);
+    slow().run().expect_error(1, &["run it again to continue"]);
     assert!(scene.checkpoint().exists());
     assert!(scene.server.object(BUCKET, KEY).is_none());
     scene.program().args(["--deadline", "1h 5m"]).run().json();
