@@ -6,6 +6,7 @@ mod credentials;
 mod lost_checkpoint;
 mod metadata;
 mod network;
+mod programs;
 mod progress;
 mod slices;
 

@@ -1,5 +1,6 @@
 //! One binary, a module a promise; `support` is what they share.
 
+mod api;
 mod bench_report;
 mod credentials;
 mod defects;
