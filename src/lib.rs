@@ -101,7 +101,6 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod advice;
 mod aside;
 #[cfg(feature = "_benched")]
 #[doc(hidden)]

@@ -7,6 +7,7 @@
 mod bounds;
 mod build;
 mod cold;
+mod files;
 mod growth;
 mod picture;
 mod process;
@@ -32,7 +33,7 @@ fn main() -> io::Result<()> {
     println!("{}", report.summary());
     let folder = arguments.folder();
     fs::create_dir_all(&folder)?;
-    report.write(&folder).map_err(io::Error::other)?;
+    files::write(&report, &folder)?;
     println!("written: {0}/upload.json, {0}/upload.svg", folder.display());
     Ok(())
 }

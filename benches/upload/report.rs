@@ -1,17 +1,10 @@
 //! What the bench has found: a table to read at once, and a file that the picture is drawn from.
 
-use super::picture;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::fs;
-use std::io;
-use std::path::Path;
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
-const JSON: &str = "upload.json";
-const SVG: &str = "upload.svg";
 
 /// Widths of the table's columns; with the last, which is as wide as [`NOT_MET`], a line has 117 characters.
 const WORK: usize = 48;
@@ -224,15 +217,6 @@ impl Report {
         let report: Self = serde_json::from_str(text)?;
         report.check()?;
         Ok(report)
-    }
-
-    /// Writes the file and, from what is in it, the picture.
-    pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
-        let json = self.to_json().map_err(io::Error::other)?;
-        fs::write(folder.join(JSON), &json)?;
-        let written = Self::from_json(&json);
-        let picture = written.and_then(|report| picture::draw(&report));
-        fs::write(folder.join(SVG), picture.map_err(io::Error::other)?)
     }
 
     pub(crate) fn check(&self) -> Result<()> {

@@ -8,7 +8,7 @@
 //! NAME is the key, percent-encoded, `/` included; of a long key its hash.
 
 use super::content::Content;
-use super::store::{Stored, StoredHeaders};
+use super::stored::{Stored, StoredHeaders};
 use crate::escape;
 use crate::sign::hex;
 use sha2::{Digest, Sha256};

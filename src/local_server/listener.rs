@@ -1,57 +1,15 @@
 //! Listening, connections and their threads, and how all of it ends without a hang.
 
 use super::connection::Connection;
+use super::session::Session;
 use super::{Shared, lock};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
-
-/// The time from listening to being away. What waits without reading a socket waits here, so that it can end.
-#[derive(Debug, Default)]
-pub(super) struct Session {
-    is_stopped: Mutex<bool>,
-    rung: Condvar,
-}
-
-impl Session {
-    pub(super) fn is_stopped(&self) -> bool {
-        *lock(&self.is_stopped)
-    }
-
-    fn stop(&self) {
-        *lock(&self.is_stopped) = true;
-        self.rung.notify_all();
-    }
-
-    /// Waits so long, or fails at once when the server stops.
-    pub(super) fn pause(&self, duration: Duration) -> io::Result<()> {
-        let end = Instant::now() + duration;
-        let mut is_stopped = lock(&self.is_stopped);
-        while !*is_stopped {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            let waited = self.rung.wait_timeout(is_stopped, left);
-            is_stopped = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        Err(io::Error::new(
-            io::ErrorKind::ConnectionAborted,
-            "the server stops",
-        ))
-    }
-
-    pub(super) fn wait_for_stop(&self) {
-        let mut is_stopped = lock(&self.is_stopped);
-        while !*is_stopped {
-            is_stopped = (self.rung.wait(is_stopped)).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
+use std::time::Duration;
 
 /// A listening socket with everything that came in by it.
 #[derive(Debug)]

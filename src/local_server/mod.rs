@@ -55,7 +55,9 @@ mod folder;
 mod journal;
 mod listener;
 mod request;
+mod session;
 mod store;
+mod stored;
 mod view;
 mod wire;
 mod xml;
@@ -80,7 +82,8 @@ use std::io;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use store::{Overwrite, Store, Stored, StoredHeaders, md5_etag};
+use store::{Overwrite, Store, md5_etag};
+use stored::{Stored, StoredHeaders};
 
 /// A running server. Dropping it ends all connections and threads.
 pub struct LocalServer {

@@ -4,29 +4,13 @@ use super::content::{Content, Reader, Writer};
 use super::error::OssError;
 use super::folder::Folder;
 use super::lock;
+use super::stored::{Stored, StoredHeaders};
 use crate::crc64;
 use jiff::Timestamp;
 use md5::{Digest, Md5};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex};
-
-/// Headers that stay with an object, names in lower case.
-pub(super) type StoredHeaders = BTreeMap<String, String>;
-
-/// An object as it is stored.
-#[derive(Clone, Debug)]
-pub(super) struct Stored {
-    pub(super) len: u64,
-    /// Without quotes.
-    pub(super) etag: String,
-    pub(super) md5: Option<[u8; 16]>,
-    pub(super) crc: Option<u64>,
-    pub(super) headers: StoredHeaders,
-    pub(super) parts: Option<usize>,
-    pub(super) modified: Timestamp,
-    pub(super) content: Content,
-}
 
 /// A part as it is stored.
 #[derive(Clone, Debug)]

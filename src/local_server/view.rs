@@ -1,7 +1,8 @@
 //! What a test sees of the store.
 
 use super::content::Content;
-use super::store::{Stored, Upload};
+use super::store::Upload;
+use super::stored::Stored;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;

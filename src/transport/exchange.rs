@@ -4,7 +4,7 @@
 //! the way round it.
 
 use super::tls::failure;
-use super::{TransportError, TransportErrorKind, tunnel};
+use super::{TransportError, TransportErrorKind, refusal};
 use crate::stop::Stop;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -139,7 +139,7 @@ impl Exchange {
         use ureq::Timeout::{Connect, Resolve};
         match error {
             ureq::Error::Io(error) => self.read_io(&error),
-            ureq::Error::ConnectProxyFailed(words) => tunnel::refusal(&words),
+            ureq::Error::ConnectProxyFailed(words) => refusal::refusal(&words),
             ureq::Error::HostNotFound => {
                 let what = "the host's name cannot be resolved";
                 (Unreached, what.to_owned())

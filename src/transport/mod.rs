@@ -7,6 +7,7 @@ mod buffers;
 mod exchange;
 pub(crate) mod fetch;
 mod proxy;
+mod refusal;
 mod resolver;
 mod socket;
 mod tls;

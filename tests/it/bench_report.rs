@@ -1,6 +1,8 @@
 //! What the bench `upload` says of its figures: a bench has a main of its own and runs no tests, so its two modules that
 //! measure nothing are taken in here.
 
+#[path = "../../benches/upload/files.rs"]
+mod files;
 #[path = "../../benches/upload/picture.rs"]
 mod picture;
 #[path = "../../benches/upload/report.rs"]
@@ -171,7 +173,7 @@ fn what_cannot_be_written_or_drawn_is_refused_by_name() {
         let error = report.to_json().expect_err(name).to_string();
         assert!(error.contains(&format!("`{name}`")), "{error}");
         picture::draw(&report).expect_err(name);
-        report.write(folder.path()).expect_err(name);
+        files::write(&report, folder.path()).expect_err(name);
         let mut written = fs::read_dir(folder.path()).expect("a folder");
         assert!(written.next().is_none(), "{name}");
     }
@@ -190,7 +192,7 @@ fn a_file_that_holds_what_cannot_be_compared_is_refused() {
 #[test]
 fn the_files_are_the_report_and_a_picture_of_it() {
     let folder = tempfile::tempdir().expect("a folder");
-    report().write(folder.path()).expect("written");
+    files::write(&report(), folder.path()).expect("written");
     let read = |name| fs::read_to_string(folder.path().join(name)).expect("text");
     assert_eq!(read("upload.json"), report().to_json().expect("JSON"));
     assert_eq!(

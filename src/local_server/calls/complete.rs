@@ -11,7 +11,8 @@ use crate::local_server::answer::Answer;
 use crate::local_server::content::{Content, Reader};
 use crate::local_server::error::OssError;
 use crate::local_server::request::Request;
-use crate::local_server::store::{Part, Stored, Upload, folded_crc, multipart_etag};
+use crate::local_server::store::{Part, Upload, folded_crc, multipart_etag};
+use crate::local_server::stored::Stored;
 use crate::local_server::xml::Xml;
 use roxmltree::{Document, Node};
 

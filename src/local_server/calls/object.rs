@@ -2,14 +2,14 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/putobject>
 
-use super::upload::stored_answer;
 use super::{Received, Told, call_back, check_choice, overwrite};
 use crate::escape;
 use crate::local_server::Shared;
 use crate::local_server::answer::Answer;
 use crate::local_server::error::OssError;
 use crate::local_server::request::Request;
-use crate::local_server::store::{Stored, StoredHeaders, md5_etag, upper_hex};
+use crate::local_server::store::{md5_etag, upper_hex};
+use crate::local_server::stored::{Stored, StoredHeaders};
 use crate::sign::http_date;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -124,6 +124,18 @@ pub(super) fn etag_of(received: &Received) -> String {
         (None, Some(crc)) => upper_hex(u128::from(crc) << 64 | u128::from(received.len), 32),
         (None, None) => upper_hex(u128::from(received.len), 32),
     }
+}
+
+/// What is answered to a body that was stored: its checksums.
+pub(super) fn stored_answer(received: &Received) -> Answer {
+    let mut answer = Answer::new(200).header("ETag", format!("\"{}\"", etag_of(received)));
+    if let Some(crc) = received.crc {
+        answer = answer.header("x-oss-hash-crc64ecma", crc.to_string());
+    }
+    if let Some(md5) = received.md5 {
+        answer = answer.header("Content-MD5", STANDARD.encode(md5));
+    }
+    answer
 }
 
 fn brief_answer(status: u16, object: &Stored) -> Answer {

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/initiatemultipartupload>
 
-use super::object::{check_metadata, etag_of, metadata};
+use super::object::{check_metadata, etag_of, metadata, stored_answer};
 use super::{Received, overwrite};
 use crate::local_server::Shared;
 use crate::local_server::answer::Answer;
@@ -10,8 +10,6 @@ use crate::local_server::error::OssError;
 use crate::local_server::request::Request;
 use crate::local_server::store::{Part, Upload};
 use crate::local_server::xml::Xml;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 
 const EXISTS: &str = "0042-00000214";
@@ -91,18 +89,6 @@ pub(super) fn abort(shared: &Shared, request: &Request) -> Result<Answer, OssErr
     let (bucket, key) = request.place();
     shared.store.abort(bucket, key, request.upload_id())?;
     Ok(Answer::new(204))
-}
-
-/// What is answered to a body that was stored: its checksums.
-pub(super) fn stored_answer(received: &Received) -> Answer {
-    let mut answer = Answer::new(200).header("ETag", format!("\"{}\"", etag_of(received)));
-    if let Some(crc) = received.crc {
-        answer = answer.header("x-oss-hash-crc64ecma", crc.to_string());
-    }
-    if let Some(md5) = received.md5 {
-        answer = answer.header("Content-MD5", STANDARD.encode(md5));
-    }
-    answer
 }
 
 fn part_number(request: &Request) -> Result<u16, OssError> {

@@ -1,10 +1,10 @@
 //! What to do about an error, as far as that is known: pure.
 
-use crate::error::ErrorKind;
+use super::kind::ErrorKind;
 use std::io;
 
 /// In a few words, for whoever reads the error.
-pub(crate) fn about(
+pub(super) fn about(
     kind: ErrorKind,
     code: Option<&str>,
     system: Option<io::ErrorKind>,
