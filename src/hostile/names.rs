@@ -2,6 +2,7 @@
 
 use super::expect_line;
 use crate::client::Client;
+use crate::client::signer::Signer;
 use crate::credentials::Credentials;
 use crate::endpoint::{Addressing, Endpoint, check_bucket, check_key, is_region};
 use crate::error::Error;
@@ -9,7 +10,6 @@ use crate::protocol::{
     NOTHING_MORE, Operation, Request, abort, complete, head_object, initiate, list_parts,
     put_object, upload_part,
 };
-use crate::sign::signer::Signer;
 use crate::sign::{Signable, SignatureVersion, v4};
 use crate::transport::Proxy;
 use crate::upload::options::{Given, ObjectHeaders};

@@ -1,7 +1,6 @@
 //! Request signatures: pure functions from a request, a key and a time to headers.
 
 pub(crate) mod rpc;
-pub(crate) mod signer;
 pub(crate) mod v1;
 pub(crate) mod v4;
 
@@ -25,6 +24,9 @@ pub enum SignatureVersion {
     /// HMAC-SHA1, which OSS is phasing out: only when asked for.
     V1,
 }
+
+/// Headers that sign a request.
+pub(crate) type SignedHeaders = Vec<(&'static str, Cow<'static, str>)>;
 
 /// What of a request is signed. Names and values are decoded; names may be in any letter case.
 #[derive(Debug)]
@@ -55,7 +57,7 @@ impl Signable<'_> {
         found
     }
 
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .iter()
             .find(|(candidate, _)| candidate.eq_ignore_ascii_case(name))

@@ -20,7 +20,7 @@ pub use resolver::IpFamily;
 pub use tls::{Tls, Trust};
 
 use crate::protocol::{Answer, Body, Headers, Operation, Request};
-use crate::sign::signer::SignedHeaders;
+use crate::sign::SignedHeaders;
 use crate::stop::Stop;
 use exchange::Exchange;
 use std::borrow::Cow;

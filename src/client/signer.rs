@@ -1,13 +1,9 @@
 //! Signs the requests of a client: one version, one region; what a second's requests have in common is kept.
 
-use super::{Signable, SignatureVersion, basic_date, http_date, v1, v4};
 use crate::credentials::Credentials;
+use crate::sign::{Signable, SignatureVersion, SignedHeaders, basic_date, http_date, v1, v4};
 use jiff::Timestamp;
-use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
-
-/// Headers to add to a request.
-pub(crate) type SignedHeaders = Vec<(&'static str, Cow<'static, str>)>;
 
 #[derive(Debug)]
 pub(crate) struct Signer {
