@@ -167,19 +167,12 @@ fn a_file_of_another_length_or_mtime_is_a_fresh_start() {
     let scene = Scene::with_parts(4);
     scene.interrupt_after(2);
     scene.rewrite();
-    let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(
-        uploaded.outcome,
-        Outcome::Restarted(RestartReason::FileChanged)
-    );
+    scene.expect_restarted_for(RestartReason::FileChanged);
     assert_eq!(scene.parts_sent(), [1, 2, 3, 4]);
-    scene.expect_done(&uploaded);
 
     scene.interrupt_after(2);
     fs::write(&scene.file, random_bytes(6 * PART, 3)).expect("grown");
-    let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(uploaded.restarts, [RestartReason::FileChanged]);
-    scene.expect_done(&uploaded);
+    scene.expect_restarted_for(RestartReason::FileChanged);
 }
 
 /// A copy with the same mtime, put in the file's place: another inode.
@@ -215,9 +208,7 @@ fn other_bytes_behind_the_same_length_and_mtime_are_found_by_proof() {
     let mut bytes = fs::read(&scene.file).expect("the file");
     bytes[PART as usize + 5] ^= 1;
     replace_by_copy(&scene, &bytes);
-    let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(uploaded.restarts, [RestartReason::FileChanged]);
-    scene.expect_done(&uploaded);
+    scene.expect_restarted_for(RestartReason::FileChanged);
 }
 
 #[test]
@@ -225,9 +216,7 @@ fn a_change_with_the_mtime_set_back_is_found_by_ctime() {
     let scene = Scene::with_parts(4);
     scene.interrupt_after(2);
     keeping_mtime(&scene.file, || scene.rewrite());
-    let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(uploaded.restarts, [RestartReason::FileChanged]);
-    scene.expect_done(&uploaded);
+    scene.expect_restarted_for(RestartReason::FileChanged);
 }
 
 #[test]
@@ -321,13 +310,8 @@ fn an_upload_gone_before_the_resume_is_begun_again_in_the_same_call() {
     let scene = Scene::with_parts(4);
     scene.interrupt_after(2);
     scene.server.drop_upload(&scene.upload_id());
-    let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(
-        uploaded.outcome,
-        Outcome::Restarted(RestartReason::UploadGone)
-    );
+    scene.expect_restarted_for(RestartReason::UploadGone);
     assert_eq!(scene.parts_sent(), [1, 2, 3, 4]);
-    scene.expect_done(&uploaded);
 }
 
 #[test]
@@ -355,12 +339,7 @@ fn an_upload_gone_at_complete_is_begun_again_in_the_same_call() {
     let scene = Scene::with_parts(4);
     let gone = Fault::forget_upload().on(Operation::CompleteMultipartUpload);
     scene.server.fault(gone.times(1));
-    let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(
-        uploaded.outcome,
-        Outcome::Restarted(RestartReason::UploadGone)
-    );
-    scene.expect_done(&uploaded);
+    scene.expect_restarted_for(RestartReason::UploadGone);
 }
 
 #[test]
@@ -459,9 +438,7 @@ fn another_object_of_the_same_length_is_not_taken_for_ours() {
     scene.server.drop_upload(&scene.upload_id());
     let len = fs::metadata(&scene.file).expect("the file").len();
     scene.server.put_object(BUCKET, KEY, &random_bytes(len, 9));
-    let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(uploaded.restarts, [RestartReason::UploadGone]);
-    scene.expect_done(&uploaded);
+    scene.expect_restarted_for(RestartReason::UploadGone);
 }
 
 #[test]
@@ -595,9 +572,7 @@ fn a_file_that_changes_before_complete_is_sent_anew() {
         bytes.push(0);
         fs::write(file, bytes).expect("grown");
     });
-    let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(uploaded.restarts, [RestartReason::FileChanged]);
-    scene.expect_done(&uploaded);
+    scene.expect_restarted_for(RestartReason::FileChanged);
 }
 
 #[test]
@@ -651,13 +626,8 @@ fn a_damaged_checkpoint_is_a_fresh_start_and_its_upload_is_aborted() {
     let at = bytes.len() - 1;
     bytes[at] ^= 1;
     fs::write(scene.checkpoint(), bytes).expect("damaged");
-    let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(
-        uploaded.outcome,
-        Outcome::Restarted(RestartReason::CheckpointDamaged)
-    );
+    scene.expect_restarted_for(RestartReason::CheckpointDamaged);
     assert_eq!(scene.parts_sent(), [1, 2, 3, 4]);
-    scene.expect_done(&uploaded);
 }
 
 #[test]
@@ -711,9 +681,7 @@ fn a_checkpoint_of_another_format_is_kept_for_the_version_that_knows_it() {
         refused.to_string().contains("it is of format 2"),
         "{refused}"
     );
-    let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(uploaded.restarts, [RestartReason::CheckpointDamaged]);
-    scene.expect_done(&uploaded);
+    scene.expect_restarted_for(RestartReason::CheckpointDamaged);
     let aside = scene.dir.path().join("state.cp.not-a-checkpoint");
     assert_eq!(fs::read_to_string(aside).expect("kept"), bytes);
 }
@@ -722,9 +690,7 @@ fn a_checkpoint_of_another_format_is_kept_for_the_version_that_knows_it() {
 fn a_file_that_is_no_checkpoint_is_kept_under_another_name() {
     let scene = Scene::with_parts(3);
     fs::write(scene.checkpoint(), "my diary").expect("written");
-    let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(uploaded.restarts, [RestartReason::CheckpointDamaged]);
-    scene.expect_done(&uploaded);
+    scene.expect_restarted_for(RestartReason::CheckpointDamaged);
     let aside = scene.dir.path().join("state.cp.not-a-checkpoint");
     assert_eq!(fs::read_to_string(aside).expect("kept"), "my diary");
 }

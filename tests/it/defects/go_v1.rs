@@ -54,9 +54,7 @@ fn d01_a_dead_id_that_could_not_be_settled_is_settled_by_the_next_call() {
         .run()
         .expect_err("nobody knows whether it is complete");
     failing.remove();
-    let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(uploaded.restarts, [RestartReason::UploadGone]);
-    scene.expect_done(&uploaded);
+    scene.expect_restarted_for(RestartReason::UploadGone);
 }
 
 /// Go v1 writes the path that it computed into the option, so that a second file shares the state of the first.
@@ -132,9 +130,7 @@ fn d02_a_state_reused_for_another_file_of_the_same_length_and_time_mixes_nothing
     let mtime = metadata.modified().expect("an mtime");
     handle.set_modified(mtime).expect("set");
     scene.file = twin;
-    let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(uploaded.restarts, [RestartReason::OtherTarget]);
-    scene.expect_done(&uploaded);
+    scene.expect_restarted_for(RestartReason::OtherTarget);
 }
 
 /// Go v1 goes on with the old part size and says nothing.

@@ -15,8 +15,8 @@ use oss_upload::local_server::{
     ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, Gate, LocalServer, Operation, PendingPart,
 };
 use oss_upload::{
-    Bucket, Checkpoint, Client, ClientBuilder, Credentials, Error, RetryPolicy, UploadFile,
-    Uploaded,
+    Bucket, Checkpoint, Client, ClientBuilder, Credentials, Error, Outcome, RestartReason,
+    RetryPolicy, UploadFile, Uploaded,
 };
 use std::fmt::{Debug, Write};
 use std::fs;
@@ -162,6 +162,15 @@ impl Scene {
             "the checkpoint was left behind"
         );
         assert_eq!(uploaded.left_behind.len(), 0);
+    }
+
+    /// The next run sends all of it again, once, says why, and gets through.
+    #[track_caller]
+    pub(crate) fn expect_restarted_for(&self, reason: RestartReason) {
+        let uploaded = self.upload().run().expect("uploaded");
+        assert_eq!(uploaded.outcome, Outcome::Restarted(reason));
+        assert_eq!(uploaded.restarts, [reason]);
+        self.expect_done(&uploaded);
     }
 
     /// Writes other bytes of the same length into the file, in place.
