@@ -72,6 +72,21 @@ fn main() -> Result<()> {
     );
 
     println!("3. Verify:");
+    verify(&server, &uploaded, &sha256)?;
+    expect(
+        "the checkpoint is gone",
+        !folder.path().join("demo file.bin.cp").exists(),
+    )?;
+    println!(
+        "\nDone: {} requests, {} of them UploadPart.",
+        server.requests().len(),
+        server.count(Operation::UploadPart)
+    );
+    Ok(())
+}
+
+/// What the server has, against what was sent.
+fn verify(server: &LocalServer, uploaded: &Uploaded, sha256: &str) -> Result<()> {
     let object = server.object(BUCKET, KEY).ok_or("there is no object")?;
     let stored = hex(&object.sha256()?);
     expect("the object's SHA-256 is the file's", stored == sha256)?;
@@ -86,17 +101,7 @@ fn main() -> Result<()> {
     expect(
         "no upload is left on the server",
         server.pending_uploads().is_empty(),
-    )?;
-    expect(
-        "the checkpoint is gone",
-        !folder.path().join("demo file.bin.cp").exists(),
-    )?;
-    println!(
-        "\nDone: {} requests, {} of them UploadPart.",
-        server.requests().len(),
-        server.count(Operation::UploadPart)
-    );
-    Ok(())
+    )
 }
 
 fn upload<'a>(bucket: &'a Bucket, file: &Path) -> UploadFile<'a> {
@@ -184,8 +189,10 @@ impl Display {
     fn show(&mut self, progress: &Snapshot) {
         if io::stderr().is_terminal() {
             // What an earlier run had sent counts for the bar, and not for the rate.
-            self.bar
-                .set_message(format!("{}/s", BinaryBytes(progress.rate)));
+            if progress.rate > 0 {
+                let rate = format!("{}/s", BinaryBytes(progress.rate));
+                self.bar.set_message(rate);
+            }
             return self.bar.set_position(progress.position());
         }
         let eighths = progress.bytes_done * 8 / FILE_LEN;
