@@ -197,7 +197,12 @@ impl CheckpointFile {
         new.as_file().try_lock()?;
         new.write_all(bytes)?;
         new.as_file().sync_all()?;
-        let file = new.persist(&self.path).map_err(|error| error.error)?;
+        let (file, at) = new.keep().map_err(|error| error.error)?;
+        // tempfile's own renaming cannot take the place of a file that is open, as the old one is, on Windows; std's can.
+        if let Err(error) = fs::rename(&at, &self.path) {
+            let _ = fs::remove_file(&at);
+            return Err(error);
+        }
         CheckpointFile::locked(file, &self.path)
     }
 }
