@@ -31,6 +31,7 @@ fn about_code(code: &str) -> Option<&'static str> {
         "InvalidSecurityToken" | "SecurityTokenExpired" => "get new temporary credentials",
         "RequestTimeTooSkewed" => "set this machine's clock",
         "NoSuchBucket" => "see how the bucket is spelt, and in which region it is",
+        "NoSuchUpload" => "see which other process or lifecycle rule ends it",
         "FileAlreadyExists" => "the object was left as it is",
         "FileImmutable" => "the bucket's retention rule keeps the object as it is",
         "UserDisable" => "see to the account, which is locked or in arrears",

@@ -121,6 +121,7 @@ fn prepare<'a>(
         found,
         is_to_search: upload.find_on_server,
         restarts: vec![],
+        refusal: None,
         watch,
     };
     Ok((job, state, source))
@@ -145,17 +146,26 @@ fn attempts(job: &Job<'_>, state: &mut State<'_>, source: Source) -> Result<Obje
         state.restarts.push(reason);
         job.events.tell(|| Event::Restarted { reason });
     }
-    let kind = match state.restarts.last() {
-        Some(RestartReason::FileChanged) => ErrorKind::SourceChanged,
-        _ => ErrorKind::Service,
-    };
-    let reason = state.restarts.last().map(ToString::to_string);
-    let why = format!(
-        "given up after it was started {} times: {}",
-        MAX_RESTARTS + 1,
-        reason.unwrap_or_default()
-    );
-    Err(job.error(kind, why).at_path(&job.path))
+    Err(given_up(job, state).at_path(&job.path))
+}
+
+/// The error of an upload that has started again too often, in the server's own words where that is to blame.
+fn given_up(job: &Job<'_>, state: &mut State<'_>) -> Error {
+    let given_up = format!("given up after it was started {} times", MAX_RESTARTS + 1);
+    let reason = state.restarts.last();
+    match (reason, state.refusal.take()) {
+        (Some(RestartReason::UploadGone | RestartReason::PartsRefused), Some(refusal)) => {
+            Error::service(format!("{}: {given_up}", job.doing()), refusal)
+        }
+        _ => {
+            let kind = match reason {
+                Some(RestartReason::FileChanged) => ErrorKind::SourceChanged,
+                _ => ErrorKind::Service,
+            };
+            let reason = reason.map(ToString::to_string).unwrap_or_default();
+            job.error(kind, format!("{given_up}: {reason}"))
+        }
+    }
 }
 
 /// Options that were fine for the file as it was are not to blame for what it is by now.

@@ -7,6 +7,7 @@ use super::resume::Found;
 use super::watch::Watch;
 use super::watch::events::Event;
 use crate::checkpoint::record::{Header, Owed};
+use crate::protocol::ServiceError;
 
 /// What a run knows by now.
 pub(super) struct State<'a> {
@@ -16,6 +17,8 @@ pub(super) struct State<'a> {
     /// Where no checkpoint helps, the server is asked what it has: by the first attempt only.
     pub(super) is_to_search: bool,
     pub(super) restarts: Vec<RestartReason>,
+    /// What the server said when what was sent had become of no use, the last time.
+    pub(super) refusal: Option<ServiceError>,
     /// Uploads of no use any more that could not be aborted yet.
     pub(super) owed: Vec<Owed>,
     pub(super) watch: Watch<'a>,

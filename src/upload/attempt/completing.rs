@@ -32,10 +32,12 @@ impl Attempt<'_, '_> {
             let retried = self.job.progress.retries() > retries;
             match completed {
                 Ok(stored) => return self.check_object(open, stored),
-                Err(failure) if failure.is_service("NoSuchUpload") => {
+                Err(Failure::Service(error)) if error.code() == "NoSuchUpload" => {
+                    self.state.refusal = Some(error);
                     return Err(self.settle(open, false));
                 }
                 Err(Failure::Service(error)) if error.code() == "InvalidPart" => {
+                    self.state.refusal = Some(error.clone());
                     self.take_back_lost(open, &error)?;
                 }
                 // An earlier attempt may have succeeded, and now its own object is in the way.
@@ -216,7 +218,8 @@ impl Attempt<'_, '_> {
                     .filter(|number| open.parts.contains(*number))
                     .collect()
             }
-            Err(failure) if failure.is_service("NoSuchUpload") => {
+            Err(Failure::Service(error)) if error.code() == "NoSuchUpload" => {
+                self.state.refusal = Some(error);
                 return Err(self.settle(open, false));
             }
             Err(failure) => {

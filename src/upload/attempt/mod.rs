@@ -292,7 +292,8 @@ impl<'r, 'a> Attempt<'r, 'a> {
 
     fn explain(&mut self, open: &mut Open, trouble: Trouble) -> Ended {
         match trouble {
-            Trouble::Request(_, failure) if failure.is_service("NoSuchUpload") => {
+            Trouble::Request(_, Failure::Service(error)) if error.code() == "NoSuchUpload" => {
+                self.state.refusal = Some(error);
                 self.settle(open, true)
             }
             Trouble::Request(number, failure) => self.job.part_failed(number, failure).into(),

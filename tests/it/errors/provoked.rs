@@ -244,6 +244,14 @@ fn service() -> Vec<Provoked> {
             let upload = nowhere.upload_file(KEY, &scene.file).part_size(PART);
             of("a bucket that is not there", &scene, upload.run())
         },
+        met(
+            "an upload that is gone again and again",
+            [Fault::forget_upload().on(UploadPart).part(2)],
+        ),
+        met(
+            "parts that are refused again and again",
+            [Fault::status(400, "InvalidPart").on(CompleteMultipartUpload)],
+        ),
         {
             let scene = Scene::with_parts(3);
             scene.server.put_object(BUCKET, KEY, b"older");
