@@ -159,6 +159,9 @@ pub(crate) fn print_error(error: &Error, arguments: &Arguments) {
     }
 }
 
+const WOULD_BE_KEPT: &str =
+    "With --checkpoint-beside, the parts that have been sent would be kept.";
+
 fn advice(error: &Error, arguments: &Arguments) -> Option<&'static str> {
     let is_kept = arguments.transfer.checkpoint.is_some();
     match error.kind() {
@@ -167,10 +170,9 @@ fn advice(error: &Error, arguments: &Arguments) -> Option<&'static str> {
         ErrorKind::Credentials => {
             Some("--credentials says where they come from: see `upload --help`.")
         }
-        ErrorKind::Cancelled | ErrorKind::DeadlineExceeded if !is_kept => {
-            Some("With --checkpoint-beside, the parts that have been sent would be kept.")
-        }
-        _ => None,
+        _ if is_kept => None,
+        ErrorKind::Cancelled | ErrorKind::DeadlineExceeded => Some(WOULD_BE_KEPT),
+        _ => error.part_number().map(|_| WOULD_BE_KEPT),
     }
 }
 

@@ -6,7 +6,7 @@ mod kind;
 pub use kind::ErrorKind;
 
 use crate::part::PartNumber;
-use crate::protocol::ServiceError;
+use crate::protocol::{Operation, ServiceError};
 use std::fmt::{self, Write};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ struct Repr {
     kind: ErrorKind,
     doing: String,
     cause: Cause,
+    /// What the server did not do.
+    asked: Option<Operation>,
     part_number: Option<PartNumber>,
     path: Option<PathBuf>,
     upload_id: Option<String>,
@@ -40,6 +42,7 @@ impl Error {
             kind,
             doing: doing.into(),
             cause,
+            asked: None,
             part_number: None,
             path: None,
             upload_id: None,
@@ -79,6 +82,11 @@ impl Error {
 
     pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Error {
         self.0.kind = kind;
+        self
+    }
+
+    pub(crate) fn asked(mut self, operation: Operation) -> Error {
+        self.0.asked = Some(operation);
         self
     }
 
@@ -154,7 +162,7 @@ impl Error {
         let system = self.io_error().map(io::Error::kind);
         match self.service_error().and_then(ServiceError::endpoint) {
             Some(_) => Some("use that endpoint"),
-            None => advice::about(self.0.kind, self.code(), system),
+            None => advice::about(self.0.kind, self.code(), system, self.0.asked),
         }
     }
 
@@ -195,7 +203,7 @@ impl fmt::Display for Error {
             0 => Ok(()),
             _ => write!(
                 f,
-                " (left on the server: {})",
+                " (left on the server, billed until aborted: {})",
                 self.0.left_behind.join(", ")
             ),
         }
@@ -255,7 +263,7 @@ mod tests {
         let left = error.with_left_behind(vec!["a\tb".to_owned()]);
         assert_eq!(
             left.to_string(),
-            "opening `/a\\n\\u{1b}[1m备`: first\\nsecond (left on the server: a\\tb)"
+            "opening `/a\\n\\u{1b}[1m备`: first\\nsecond (left on the server, billed until aborted: a\\tb)"
         );
     }
 }

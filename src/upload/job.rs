@@ -109,7 +109,7 @@ impl<'a> UploadFile<'a> {
 
     pub(super) fn absolute_path(&self) -> Result<PathBuf, Error> {
         path::absolute(&self.path)
-            .map_err(|error| Error::io(ErrorKind::Source, "finding", &self.path, error))
+            .map_err(|error| Error::io(ErrorKind::Source, "finding the file", &self.path, error))
     }
 
     /// Where the checkpoint is, for a file at this absolute path.
@@ -255,6 +255,9 @@ impl Job<'_> {
 
     /// Why what was under way was told to stop.
     pub(super) fn ended(&self) -> Error {
+        if self.control.is_abandoned() {
+            return self.error(ErrorKind::Cancelled, "abandoned");
+        }
         if self.control.is_cancelled() {
             return self.error(ErrorKind::Cancelled, "cancelled");
         }
@@ -290,7 +293,7 @@ impl Job<'_> {
             Operation::HeadObject => format!("looking at {target}"),
             _ => self.doing(),
         };
-        self.failed(doing, failure)
+        self.failed(operation, doing, failure)
     }
 
     pub(super) fn part_failed(&self, number: PartNumber, failure: Failure) -> Error {
@@ -299,13 +302,14 @@ impl Job<'_> {
             self.path.display(),
             self.target()
         );
-        self.failed(doing, failure).at_part(Some(number))
+        self.failed(Operation::UploadPart, doing, failure)
+            .at_part(Some(number))
     }
 
-    fn failed(&self, doing: String, failure: Failure) -> Error {
+    fn failed(&self, operation: Operation, doing: String, failure: Failure) -> Error {
         match failure.is_stopped() {
             true => self.ended(),
-            false => repeating::error(self.bucket, doing, failure),
+            false => repeating::error(self.bucket, operation, doing, failure),
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! `OSS_UPLOAD_TEST_BLESS=1` writes `tests/data/errors.txt` anew.
 
+mod program;
 mod provoked;
 
 use oss_upload::Error;
@@ -87,4 +88,21 @@ fn every_kind_of_error_is_in_the_catalogue() {
     let name = |rest: &str| rest.chars().take_while(char::is_ascii_alphabetic).collect();
     let documented: BTreeSet<String> = named.map(name).collect();
     assert_eq!(provoked, documented);
+}
+
+/// The codes of the guide's table of what OSS refuses.
+#[test]
+fn every_code_of_the_guide_is_in_the_catalogue() {
+    let provoked = provoked::all()
+        .iter()
+        .filter_map(|(_, error, _)| error.code());
+    let provoked: BTreeSet<&str> = provoked.collect();
+    let guide = include_str!("../../src/guide/errors.md");
+    let (_, table) = guide.split_once("| code |").expect("a table");
+    let cells = table.lines().filter_map(|line| line.split('|').nth(1));
+    let codes = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let documented: BTreeSet<&str> = codes.collect();
+    assert!(documented.len() > 12, "{documented:?}");
+    let missing: Vec<_> = documented.difference(&provoked).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

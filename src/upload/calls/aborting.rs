@@ -4,7 +4,7 @@ use super::repeating::{call, error};
 use crate::checkpoint::record::Owed;
 use crate::client::Bucket;
 use crate::error::{Error, ErrorKind};
-use crate::protocol::{Additions, abort, list_parts};
+use crate::protocol::{Additions, Operation, abort, list_parts};
 use crate::retry::Failure;
 use crate::stop::Stop;
 use std::fmt;
@@ -55,7 +55,9 @@ impl fmt::Display for NotAborted {
 impl NotAborted {
     pub(in crate::upload) fn into_error(self, bucket: &Bucket, doing: String) -> Error {
         match self {
-            NotAborted::Request(failure) => error(bucket, doing, failure),
+            NotAborted::Request(failure) => {
+                error(bucket, Operation::AbortMultipartUpload, doing, failure)
+            }
             NotAborted::KeepsParts => Error::text(ErrorKind::Service, doing, self.to_string()),
         }
     }

@@ -31,9 +31,14 @@ pub(in crate::upload) fn call<'r, T>(
 }
 
 /// The error of a request that failed for good.
-pub(in crate::upload) fn error(bucket: &Bucket, doing: String, failure: Failure) -> Error {
+pub(in crate::upload) fn error(
+    bucket: &Bucket,
+    operation: Operation,
+    doing: String,
+    failure: Failure,
+) -> Error {
     let kind = failure.kind();
-    match failure {
+    let error = match failure {
         Failure::Service(error)
         | Failure::ClockCorrected(error)
         | Failure::CredentialsRenewed(error) => Error::service(doing, error),
@@ -44,7 +49,8 @@ pub(in crate::upload) fn error(bucket: &Bucket, doing: String, failure: Failure)
             Error::text(kind, doing, format!("{failure} [endpoint {endpoint}]"))
         }
         _ => Error::text(kind, doing, failure.to_string()),
-    }
+    };
+    error.asked(operation)
 }
 
 /// An error that may hold a failure of a request.

@@ -5,7 +5,7 @@ use crate::client::Bucket;
 use crate::endpoint::check_key;
 use crate::error::{Error, ErrorKind};
 use crate::protocol::list_uploads::{self, ListedUpload, Marker, Page};
-use crate::protocol::{NOTHING_MORE, Unreadable};
+use crate::protocol::{NOTHING_MORE, Operation, Unreadable};
 use crate::upload::calls::Calls;
 use crate::upload::calls::aborting::try_abort;
 use crate::upload::calls::repeating::{call, error};
@@ -147,17 +147,21 @@ impl Iterator for PendingUploads {
 impl PendingUploads {
     fn fetch(&self, after: &Marker) -> Result<Page, Error> {
         let doing = || listing(&self.bucket, &self.prefix);
+        let failed = |failure| {
+            let operation = Operation::ListMultipartUploads;
+            error(&self.bucket, operation, doing(), failure)
+        };
         if !self.prefix.is_empty() {
             check_key(&self.prefix).map_err(|why| Error::options(doing(), why))?;
         }
         if self.pages == MAX_PAGES {
             let what = format!("ListMultipartUploads has more than {MAX_PAGES} pages");
-            return Err(error(&self.bucket, doing(), Unreadable(what).into()));
+            return Err(failed(Unreadable(what).into()));
         }
         let request = || list_uploads::request(&self.prefix, after, &NOTHING_MORE);
         let read = |answer: &_| list_uploads::read(answer, &self.prefix, after);
         let page = call(&self.bucket, &Arc::default(), request, read);
-        page.map_err(|failure| error(&self.bucket, doing(), failure))
+        page.map_err(failed)
     }
 
     fn take(&mut self, page: Page) {
@@ -241,8 +245,10 @@ impl PendingUpload {
             events: &events,
         };
         let listed = calls.list_parts(&self.upload_id, &Arc::default());
-        let doing = || self.doing("listing the parts of");
-        let listed = listed.map_err(|failure| error(&self.bucket, doing(), failure))?;
+        let listed = listed.map_err(|failure| {
+            let doing = self.doing("listing the parts of");
+            error(&self.bucket, Operation::ListParts, doing, failure)
+        })?;
         let bytes = listed.iter().map(|part| part.len);
         Ok(StoredParts {
             parts: u16::try_from(listed.len()).unwrap_or(u16::MAX),

@@ -3,6 +3,8 @@
 use super::Named;
 use crate::support::application::Application;
 use crate::support::front::Front;
+use crate::support::proxy::ConnectProxy;
+use crate::support::tls::{Authority, TlsServer};
 use crate::support::{BUCKET, KEY, PART, Scene, bucket, client, client_at};
 use oss_upload::local_server::{Fault, LocalServer, Operation};
 use oss_upload::{
@@ -10,8 +12,8 @@ use oss_upload::{
     UploadFile, Uploaded,
 };
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -99,6 +101,10 @@ fn options() -> Vec<Provoked> {
         asked("a header with a line break", |upload| {
             upload.meta("note", "a\r\nb")
         }),
+        asked("a parameter of the protocol", |upload| {
+            upload.query("uploadId", "1")
+        }),
+        asked("metadata that cannot be", |upload| upload.meta("a_b", "c")),
         asked("a tag that cannot be", |upload| upload.tag("a?b", "c")),
         asked("a range beyond the file", |upload| upload.range(..u64::MAX)),
         asked("no time at all", |upload| upload.deadline(Duration::ZERO)),
@@ -137,6 +143,17 @@ fn files() -> Vec<Provoked> {
     vec![
         from("a file that is not there", "missing.tar"),
         from("a folder", "."),
+        {
+            let upload = scene.bucket.upload_file(KEY, "");
+            of("no path", &scene, upload.run())
+        },
+        {
+            let scene = Scene::with_parts(3);
+            let file = scene.file.clone();
+            let remove = Fault::run(move |_| fs::remove_file(&file).expect("removed"));
+            scene.once(remove.part(2), Operation::UploadPart);
+            of("a file that goes away", &scene, scene.upload().run())
+        },
         changing("a file that changes", 1, OnChange::Fail),
         changing(
             "a file that never stands still",
@@ -183,6 +200,12 @@ fn service() -> Vec<Provoked> {
         scene.bucket = bucket(client(&scene.server).credentials(credentials));
         of(name, &scene, scene.upload().run())
     };
+    let denied = |name, operation, ask: fn(&Bucket) -> Error| {
+        let scene = Scene::with_parts(3);
+        scene.interrupt_after(1);
+        scene.server.fault(Fault::deny().on(operation));
+        (name, ask(&scene.bucket), named(&scene))
+    };
     let elsewhere = "<Error><Code>AccessDenied</Code><Message>The bucket you are attempting to access must be addressed \
                      using the specified endpoint.</Message><RequestId>5C3D</RequestId>\
                      <Endpoint>oss-cn-beijing.aliyuncs.com</Endpoint></Error>";
@@ -203,6 +226,23 @@ fn service() -> Vec<Provoked> {
             "a bucket of another region",
             [Fault::answer(403, "application/xml", elsewhere).on(InitiateMultipartUpload)],
         ),
+        denied(
+            "no permission to list uploads",
+            Operation::ListMultipartUploads,
+            |bucket| {
+                let denied = bucket.pending_uploads("dir/").next();
+                denied.expect("an answer").expect_err("denied")
+            },
+        ),
+        denied(
+            "no permission to abort",
+            Operation::AbortMultipartUpload,
+            |bucket| {
+                let open = bucket.pending_uploads("dir/").next();
+                let open = open.expect("one").expect("listed");
+                open.abort().expect_err("denied")
+            },
+        ),
         with(
             "an unknown access key",
             Credentials::new("nobody", "secret"),
@@ -214,6 +254,10 @@ fn service() -> Vec<Provoked> {
         met(
             "a token that has expired",
             [initiate(403, "SecurityTokenExpired")],
+        ),
+        met(
+            "a token of another key",
+            [initiate(403, "InvalidSecurityToken")],
         ),
         met(
             "a clock that cannot be corrected",
@@ -235,6 +279,10 @@ fn service() -> Vec<Provoked> {
         met(
             "an argument that OSS does not take",
             [initiate(400, "InvalidArgument")],
+        ),
+        met(
+            "a key that OSS does not take",
+            [initiate(400, "InvalidObjectName")],
         ),
         {
             let scene = Scene::with_parts(3);
@@ -294,6 +342,14 @@ fn sent_to(name: &'static str, bucket: &Bucket, port: u16) -> Provoked {
     provoked
 }
 
+fn refused_by_proxy(name: &'static str, status: u16) -> Provoked {
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let proxy = ConnectProxy::to(nowhere);
+    proxy.refuse(u32::MAX, status);
+    let client = client_at("http://oss.example.com".to_owned()).proxy(Proxy::new(proxy.url()));
+    sent_to(name, &bucket(client), proxy.address().port())
+}
+
 fn network() -> Vec<Provoked> {
     let nobody = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let nobody = nobody.expect("a port").port();
@@ -303,14 +359,7 @@ fn network() -> Vec<Provoked> {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")?;
         stream.read_to_end(&mut vec![]).map(drop)
     });
-    let proxy = Front::new(|mut stream, _| {
-        let head = BufReader::new(stream.try_clone()?).lines();
-        let is_more = |line: &io::Result<String>| line.as_ref().is_ok_and(|line| !line.is_empty());
-        head.take_while(is_more).for_each(drop);
-        let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
-        stream.write_all(refusal.as_bytes())
-    });
-    let through = Proxy::new(format!("http://{}", proxy.address()));
+    let strangers = TlsServer::before(plain.address(), &Authority::new().for_this_machine());
     vec![
         sent_to(
             "nobody listens",
@@ -328,9 +377,20 @@ fn network() -> Vec<Provoked> {
             plain.address().port(),
         ),
         sent_to(
-            "a proxy that wants a password",
-            &bucket(client_at("http://oss.example.com".to_owned()).proxy(through)),
-            proxy.address().port(),
+            "a certificate that nobody vouches for",
+            &bucket(client_at(strangers.endpoint())),
+            strangers.address().port(),
+        ),
+        refused_by_proxy("a proxy that wants a password", 407),
+        refused_by_proxy("a proxy that refuses", 403),
+        refused_by_proxy("a proxy that finds no way", 502),
+        sent_to(
+            "a proxy that is not there",
+            &bucket(
+                client_at("http://oss.example.com".to_owned())
+                    .proxy(Proxy::new(format!("http://127.0.0.1:{nobody}"))),
+            ),
+            nobody,
         ),
         {
             let mut scene = Scene::with_parts(3);
@@ -356,6 +416,17 @@ fn network() -> Vec<Provoked> {
             ],
         ),
         met(
+            "a gateway's page",
+            [Fault::answer(502, "text/html", "<html>Bad gateway</html>")
+                .on(Operation::UploadPart)
+                .part(2)],
+        ),
+        met(
+            "damage that nobody saw",
+            [Fault::replace_answer_header("x-oss-hash-crc64ecma", "1")
+                .on(Operation::CompleteMultipartUpload)],
+        ),
+        met(
             "damage on the way",
             [Fault::flip_byte(7).on(Operation::UploadPart).part(2)],
         ),
@@ -379,6 +450,16 @@ fn ends() -> Vec<Provoked> {
         };
         of(name, &scene, upload.control(&control).run())
     };
+    let abandoned = {
+        let scene = Scene::with_parts(3);
+        let control = Control::new();
+        let abandon = control.clone();
+        scene.once(
+            Fault::run(move |_| abandon.abandon()),
+            Operation::UploadPart,
+        );
+        of("abandoned", &scene, scene.upload().control(&control).run())
+    };
     let held = Fault::no_answer().on(Operation::UploadPart).part(2);
     let late = {
         let scene = Scene::with_parts(3);
@@ -394,10 +475,12 @@ fn ends() -> Vec<Provoked> {
     vec![
         cancelled("cancelled, with a checkpoint", true),
         cancelled("cancelled, without one", false),
+        abandoned,
         late,
         asking("a provider that fails", || {
             Err(io::Error::other("the vault is sealed").into())
         }),
+        asking("a provider that panics", || panic!("oh")),
         asking("a provider that gives nothing", || {
             Ok(Credentials::new("", ""))
         }),
