@@ -23,7 +23,18 @@ pub(super) type Provoked = (&'static str, Error, Named);
 pub(super) fn all() -> &'static [Provoked] {
     static ALL: OnceLock<Vec<Provoked>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let groups = [clients, options, files, checkpoints, service, network, ends];
+        let groups = [
+            clients,
+            options,
+            files,
+            checkpoints,
+            permissions,
+            keys,
+            codes,
+            objects,
+            network,
+            ends,
+        ];
         groups.into_iter().flat_map(|provoke| provoke()).collect()
     })
 }
@@ -192,14 +203,8 @@ fn checkpoints() -> Vec<Provoked> {
     ]
 }
 
-fn service() -> Vec<Provoked> {
+fn permissions() -> Vec<Provoked> {
     use Operation::{CompleteMultipartUpload, InitiateMultipartUpload, UploadPart};
-    let initiate = |status, code| Fault::status(status, code).on(InitiateMultipartUpload);
-    let with = |name, credentials: Credentials| {
-        let mut scene = Scene::with_parts(3);
-        scene.bucket = bucket(client(&scene.server).credentials(credentials));
-        of(name, &scene, scene.upload().run())
-    };
     let denied = |name, operation, ask: fn(&Bucket) -> Error| {
         let scene = Scene::with_parts(3);
         scene.interrupt_after(1);
@@ -243,6 +248,16 @@ fn service() -> Vec<Provoked> {
                 open.abort().expect_err("denied")
             },
         ),
+    ]
+}
+
+fn keys() -> Vec<Provoked> {
+    let with = |name, credentials: Credentials| {
+        let mut scene = Scene::with_parts(3);
+        scene.bucket = bucket(client(&scene.server).credentials(credentials));
+        of(name, &scene, scene.upload().run())
+    };
+    vec![
         with(
             "an unknown access key",
             Credentials::new("nobody", "secret"),
@@ -251,39 +266,39 @@ fn service() -> Vec<Provoked> {
             "a wrong secret",
             Credentials::new(oss_upload::local_server::ACCESS_KEY_ID, "wrong"),
         ),
-        met(
-            "a token that has expired",
-            [initiate(403, "SecurityTokenExpired")],
-        ),
-        met(
-            "a token of another key",
-            [initiate(403, "InvalidSecurityToken")],
-        ),
-        met(
+    ]
+}
+
+/// What OSS answers to Initiate, by code.
+fn codes() -> Vec<Provoked> {
+    let codes = [
+        ("a token that has expired", 403, "SecurityTokenExpired"),
+        ("a token of another key", 403, "InvalidSecurityToken"),
+        (
             "a clock that cannot be corrected",
-            [initiate(403, "RequestTimeTooSkewed")],
+            403,
+            "RequestTimeTooSkewed",
         ),
-        met("a bucket in arrears", [initiate(403, "UserDisable")]),
+        ("a bucket in arrears", 403, "UserDisable"),
+        ("an object under retention", 409, "FileImmutable"),
+        ("a quota that is used up", 403, "QpsLimitExceeded"),
+        ("a service that is away", 503, "ServiceUnavailable"),
+        ("an argument that OSS does not take", 400, "InvalidArgument"),
+        ("a key that OSS does not take", 400, "InvalidObjectName"),
+    ];
+    let answered = |(name, status, code)| {
         met(
-            "an object under retention",
-            [initiate(409, "FileImmutable")],
-        ),
-        met(
-            "a quota that is used up",
-            [initiate(403, "QpsLimitExceeded")],
-        ),
-        met(
-            "a service that is away",
-            [initiate(503, "ServiceUnavailable")],
-        ),
-        met(
-            "an argument that OSS does not take",
-            [initiate(400, "InvalidArgument")],
-        ),
-        met(
-            "a key that OSS does not take",
-            [initiate(400, "InvalidObjectName")],
-        ),
+            name,
+            [Fault::status(status, code).on(Operation::InitiateMultipartUpload)],
+        )
+    };
+    codes.into_iter().map(answered).collect()
+}
+
+/// What is there, or is not, or is gone.
+fn objects() -> Vec<Provoked> {
+    use Operation::{AbortMultipartUpload, CompleteMultipartUpload, UploadPart};
+    vec![
         {
             let scene = Scene::with_parts(3);
             let client = client(&scene.server).build();
@@ -324,7 +339,7 @@ fn service() -> Vec<Provoked> {
         },
         {
             let scene = Scene::with_parts(3);
-            for operation in [Operation::AbortMultipartUpload, UploadPart] {
+            for operation in [AbortMultipartUpload, UploadPart] {
                 scene.server.fault(Fault::deny().on(operation));
             }
             let ended = scene.upload_without_checkpoint().run();
