@@ -110,17 +110,8 @@ impl Bucket {
         }
         let credentials = client.ask_for_credentials(stop)?;
         let used_offset = client.clock.offset();
-        let signed = client.signer.sign(
-            &Signable {
-                method: request.operation.method(),
-                bucket: Some(&self.name),
-                key: Some(request.key).filter(|key| !key.is_empty()),
-                query: &request.query,
-                headers: &request.headers,
-            },
-            &credentials,
-            Clock::at(used_offset),
-        );
+        let signable = signable(&self.name, &request);
+        let signed = (client.signer).sign(&signable, &credentials, Clock::at(used_offset));
         let url = client.endpoint.url(&self.name, request.key, &request.query);
         let sent = client.transport.send(url, &mut request, signed, stop);
         let answer = sent.map_err(Failure::Transport)?;
@@ -200,5 +191,16 @@ impl Inner {
             }
         }
         Failure::Service(error)
+    }
+}
+
+/// What is signed of a request to a bucket.
+pub(crate) fn signable<'a>(bucket: &'a str, request: &'a Request<'_>) -> Signable<'a> {
+    Signable {
+        method: request.operation.method(),
+        bucket: Some(bucket),
+        key: Some(request.key).filter(|key| !key.is_empty()),
+        query: &request.query,
+        headers: &request.headers,
     }
 }

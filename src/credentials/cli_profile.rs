@@ -4,11 +4,10 @@
 
 use super::issued;
 use super::profile::{Entries, Mode, Profile};
-use super::reread::Reread;
+use super::profile_file::{ProfileFile, provide_by_profile};
 use super::surroundings::Surroundings;
-use super::{Credentials, CredentialsProvider, ProviderError};
+use super::{Credentials, ProviderError};
 use serde::Deserialize;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,12 +37,9 @@ const CHAINABLE: &str = "ChainableRamRoleArn";
 /// What was read is kept for a minute, and read again at once when OSS refuses it. While the file cannot be read, it
 /// keeps what it said. The environment variable `ALIBABA_CLOUD_CLI_PROFILE_DISABLED=true` makes an error of each
 /// question.
-pub struct CliProfile {
-    name: Option<String>,
-    path: Option<PathBuf>,
-    surroundings: Surroundings,
-    file: Reread,
-}
+pub struct CliProfile(ProfileFile);
+
+provide_by_profile!(CliProfile);
 
 impl CliProfile {
     /// The current profile, unless the environment names another.
@@ -53,73 +49,36 @@ impl CliProfile {
 
     /// The profile of this name.
     pub fn named(name: impl Into<String>) -> CliProfile {
-        CliProfile {
-            name: Some(name.into()),
-            ..CliProfile::new()
-        }
-    }
-
-    pub(super) fn within(surroundings: Surroundings) -> CliProfile {
-        CliProfile {
-            name: None,
-            path: None,
-            surroundings,
-            file: Reread::default(),
-        }
+        let mut profile = CliProfile::new();
+        profile.0.name = Some(name.into());
+        profile
     }
 
     /// Sets where the file is. Default: `.aliyun/config.json` in the home directory.
     #[must_use]
     pub fn path(mut self, path: impl Into<PathBuf>) -> CliProfile {
-        self.path = Some(path.into());
+        self.0.path = Some(path.into());
         self
     }
 
     pub(super) fn profile(&self, text: &[u8]) -> Result<Profile, ProviderError> {
         let config: Config = issued::parse(text)?;
-        let given = self.name.as_deref();
-        let name = self.surroundings.or(given, "ALIBABA_CLOUD_PROFILE");
         let current = || config.current.clone().filter(|name| !name.is_empty());
-        let name = name.or_else(current);
+        let name = self.0.asked_for().or_else(current);
         let name = name.unwrap_or_else(|| "default".to_owned());
-        config.profile(&name, &self.surroundings, MAX_DEPTH)
+        config.profile(&name, &self.0.surroundings, MAX_DEPTH)
     }
-}
 
-impl Default for CliProfile {
-    fn default() -> CliProfile {
-        CliProfile::new()
-    }
-}
-
-impl CredentialsProvider for CliProfile {
-    fn credentials(&self) -> Result<Credentials, ProviderError> {
+    fn read(&self) -> Result<Credentials, ProviderError> {
         const OFF: &str = "ALIBABA_CLOUD_CLI_PROFILE_DISABLED";
-        if self.surroundings.says_true(OFF) {
+        if self.0.surroundings.says_true(OFF) {
             return Err(format!("the command line's profiles are not read: {OFF} is true").into());
         }
-        let find = || match &self.path {
+        let find = || match &self.0.path {
             Some(path) => Ok(path.clone()),
-            None => self.surroundings.in_home(".aliyun/config.json"),
+            None => self.0.surroundings.in_home(".aliyun/config.json"),
         };
-        self.file.credentials(find, |text| self.profile(text))
-    }
-
-    fn refused(&self, refused: &Credentials) {
-        self.file.refused(refused);
-    }
-
-    fn answers_at_once(&self) -> bool {
-        self.file.answers_at_once()
-    }
-}
-
-impl fmt::Debug for CliProfile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CliProfile")
-            .field("name", &self.name)
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        self.0.read.credentials(find, |text| self.profile(text))
     }
 }
 
@@ -229,6 +188,7 @@ impl CliEntries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::CredentialsProvider;
 
     /// As the command line writes it, one profile for each mode.
     const CONFIG: &str = r#"{
@@ -263,10 +223,8 @@ mod tests {
     }"#;
 
     fn read(name: Option<&str>, variables: &[(&str, &str)]) -> Result<Profile, String> {
-        let profile = CliProfile {
-            name: name.map(str::to_owned),
-            ..CliProfile::within(Surroundings::of(variables))
-        };
+        let mut profile = CliProfile::within(Surroundings::of(variables));
+        profile.0.name = name.map(str::to_owned);
         let read = profile.profile(CONFIG.as_bytes());
         read.map_err(|why| why.to_string())
     }

@@ -3,11 +3,10 @@
 //! Source: <https://www.alibabacloud.com/help/en/sdk/developer-reference/v2-manage-access-credentials>
 
 use super::profile::{Entries, Mode, Profile};
-use super::reread::Reread;
+use super::profile_file::{ProfileFile, provide_by_profile};
 use super::surroundings::Surroundings;
-use super::{Credentials, CredentialsProvider, ProviderError};
+use super::{Credentials, ProviderError};
 use configparser::ini::Ini;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,12 +37,9 @@ const TYPES: [(&str, Mode); 7] = [
 ///
 /// What follows white space and `#` is a comment. What was read is kept for a minute, and read again at once when OSS
 /// refuses it. While the file cannot be read, it keeps what it said.
-pub struct CredentialsFile {
-    name: Option<String>,
-    path: Option<PathBuf>,
-    surroundings: Surroundings,
-    file: Reread,
-}
+pub struct CredentialsFile(ProfileFile);
+
+provide_by_profile!(CredentialsFile);
 
 impl CredentialsFile {
     /// The default profile, unless the environment names another.
@@ -53,37 +49,32 @@ impl CredentialsFile {
 
     /// The profile of this name.
     pub fn named(name: impl Into<String>) -> CredentialsFile {
-        CredentialsFile {
-            name: Some(name.into()),
-            ..CredentialsFile::new()
-        }
-    }
-
-    pub(super) fn within(surroundings: Surroundings) -> CredentialsFile {
-        CredentialsFile {
-            name: None,
-            path: None,
-            surroundings,
-            file: Reread::default(),
-        }
+        let mut profile = CredentialsFile::new();
+        profile.0.name = Some(name.into());
+        profile
     }
 
     /// Sets where the file is. Default: what the environment variable `ALIBABA_CLOUD_CREDENTIALS_FILE` says, else
     /// `.alibabacloud/credentials` in the home directory, or where that is missing `.alibabacloud/credentials.ini`.
     #[must_use]
     pub fn path(mut self, path: impl Into<PathBuf>) -> CredentialsFile {
-        self.path = Some(path.into());
+        self.0.path = Some(path.into());
         self
     }
 
+    fn read(&self) -> Result<Credentials, ProviderError> {
+        let find = || self.find();
+        self.0.read.credentials(find, |text| self.profile(text))
+    }
+
     fn find(&self) -> Result<PathBuf, ProviderError> {
-        if let Some(path) = &self.path {
+        if let Some(path) = &self.0.path {
             return Ok(path.clone());
         }
-        if let Some(path) = self.surroundings.set("ALIBABA_CLOUD_CREDENTIALS_FILE") {
+        if let Some(path) = self.0.surroundings.set("ALIBABA_CLOUD_CREDENTIALS_FILE") {
             return Ok(path.into());
         }
-        let usual = self.surroundings.in_home(".alibabacloud/credentials")?;
+        let usual = self.0.surroundings.in_home(".alibabacloud/credentials")?;
         let other = usual.with_extension("ini");
         Ok(match !usual.exists() && other.exists() {
             true => other,
@@ -93,8 +84,7 @@ impl CredentialsFile {
 
     pub(super) fn profile(&self, text: &[u8]) -> Result<Profile, ProviderError> {
         let ini = parse(text)?;
-        let given = self.name.as_deref();
-        let name = self.surroundings.or(given, "ALIBABA_CLOUD_PROFILE");
+        let name = self.0.asked_for();
         let name = name.unwrap_or_else(|| "default".to_owned());
         if !ini.sections().contains(&name) {
             return Err(format!("it has no profile `{name}`").into());
@@ -103,38 +93,8 @@ impl CredentialsFile {
             ini: &ini,
             name: &name,
         }
-        .profile(&self.surroundings);
+        .profile(&self.0.surroundings);
         profile.map_err(|why| format!("its profile `{name}`: {why}").into())
-    }
-}
-
-impl Default for CredentialsFile {
-    fn default() -> CredentialsFile {
-        CredentialsFile::new()
-    }
-}
-
-impl CredentialsProvider for CredentialsFile {
-    fn credentials(&self) -> Result<Credentials, ProviderError> {
-        self.file
-            .credentials(|| self.find(), |text| self.profile(text))
-    }
-
-    fn refused(&self, refused: &Credentials) {
-        self.file.refused(refused);
-    }
-
-    fn answers_at_once(&self) -> bool {
-        self.file.answers_at_once()
-    }
-}
-
-impl fmt::Debug for CredentialsFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CredentialsFile")
-            .field("name", &self.name)
-            .field("path", &self.path)
-            .finish_non_exhaustive()
     }
 }
 
@@ -215,6 +175,7 @@ impl Section<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::CredentialsProvider;
 
     /// As it is documented, one profile for each type.
     const FILE: &str = "\u{feff}# The profiles.\r\n\
@@ -264,10 +225,8 @@ mod tests {
         duration_seconds = s3cr3t\n";
 
     fn read(name: Option<&str>, variables: &[(&str, &str)]) -> Result<Profile, String> {
-        let file = CredentialsFile {
-            name: name.map(str::to_owned),
-            ..CredentialsFile::within(Surroundings::of(variables))
-        };
+        let mut file = CredentialsFile::within(Surroundings::of(variables));
+        file.0.name = name.map(str::to_owned);
         file.profile(FILE.as_bytes()).map_err(|why| why.to_string())
     }
 

@@ -11,6 +11,7 @@ mod external_process;
 mod issued;
 mod oidc_role;
 mod profile;
+mod profile_file;
 mod ram_role;
 mod refresh;
 mod refreshing;

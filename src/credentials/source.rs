@@ -54,12 +54,14 @@ impl<S: Source> fmt::Debug for Fetching<S> {
 /// Makes a provider of a newtype around [`Fetching`].
 macro_rules! provide_by_fetching {
     ($provider:ty) => {
-        impl $crate::CredentialsProvider for $provider {
-            fn credentials(&self) -> Result<$crate::Credentials, $crate::ProviderError> {
+        impl $crate::credentials::CredentialsProvider for $provider {
+            fn credentials(
+                &self,
+            ) -> Result<$crate::credentials::Credentials, $crate::credentials::ProviderError> {
                 self.0.refreshing().credentials()
             }
 
-            fn refused(&self, refused: &$crate::Credentials) {
+            fn refused(&self, refused: &$crate::credentials::Credentials) {
                 self.0.refreshing().refused(refused);
             }
 
@@ -67,7 +69,7 @@ macro_rules! provide_by_fetching {
                 self.0.refreshing().answers_at_once()
             }
 
-            fn check(&self) -> Result<(), $crate::ProviderError> {
+            fn check(&self) -> Result<(), $crate::credentials::ProviderError> {
                 use $crate::credentials::source::Source;
                 self.0.source().check().map_err(Into::into)
             }

@@ -1,8 +1,8 @@
 //! What the caller, or who fills in the caller's configuration, may say.
 
 use super::expect_line;
-use crate::client::Client;
 use crate::client::signer::Signer;
+use crate::client::{Client, signable};
 use crate::credentials::Credentials;
 use crate::endpoint::{Addressing, Endpoint, check_bucket, check_key, is_region};
 use crate::error::Error;
@@ -10,7 +10,7 @@ use crate::protocol::{
     NOTHING_MORE, Operation, Request, abort, complete, head_object, initiate, list_parts,
     put_object, upload_part,
 };
-use crate::sign::{Signable, SignatureVersion, v4};
+use crate::sign::{SignatureVersion, v4};
 use crate::transport::Proxy;
 use crate::upload::options::{Given, ObjectHeaders};
 use jiff::Timestamp;
@@ -353,13 +353,7 @@ pub(super) fn expect_sendable_at(time: Timestamp) {
 }
 
 fn expect_signed(request: &Request<'_>, credentials: &Credentials, time: Timestamp) {
-    let signable = Signable {
-        method: request.operation.method(),
-        bucket: Some(BUCKET),
-        key: Some(request.key),
-        query: &request.query,
-        headers: &request.headers,
-    };
+    let signable = signable(BUCKET, request);
     for version in [SignatureVersion::V1, SignatureVersion::V4] {
         let signer = Signer::new(version, "cn-hangzhou".to_owned(), "oss");
         let signed = signer.sign(&signable, credentials, time);

@@ -6,6 +6,9 @@ use std::time::Duration;
 /// How many routines one upload may have.
 pub(super) const ROUTINES: RangeInclusive<usize> = 1..=100;
 
+/// Below this a part of the smallest size would take more than 100 seconds.
+pub(super) const RATE_LEAST: u64 = 1024;
+
 /// How often progress is shown unless told otherwise.
 pub(super) const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
@@ -23,14 +26,35 @@ pub(super) fn check_routines(routines: usize) -> Result<(), String> {
     }
 }
 
-pub(super) fn check_deadline(within: Option<Duration>) -> Result<(), String> {
+/// What has to do with time, of one file or of many.
+pub(super) fn check_times(
+    deadline: Option<Duration>,
+    progress_every: Duration,
+    rate_limit: Option<u64>,
+) -> Result<(), String> {
+    check_deadline(deadline)?;
+    check_progress_every(progress_every)?;
+    rate_limit.map_or(Ok(()), check_rate)
+}
+
+/// Whether a limit is one that can be kept.
+pub(super) fn check_rate(bytes_per_second: u64) -> Result<(), String> {
+    match bytes_per_second >= RATE_LEAST {
+        true => Ok(()),
+        false => Err(format!(
+            "the rate is limited to {RATE_LEAST} bytes a second or more, not {bytes_per_second}"
+        )),
+    }
+}
+
+fn check_deadline(within: Option<Duration>) -> Result<(), String> {
     match within {
         Some(Duration::ZERO) => Err("a deadline of zero lets nothing succeed".to_owned()),
         _ => Ok(()),
     }
 }
 
-pub(super) fn check_progress_every(every: Duration) -> Result<(), String> {
+fn check_progress_every(every: Duration) -> Result<(), String> {
     match every >= PROGRESS_EVERY_LEAST {
         true => Ok(()),
         false => Err(format!(

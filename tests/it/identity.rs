@@ -1,26 +1,18 @@
 //! By what a file is recognized, and that its bytes are proved where that does not settle it.
 
 use crate::support::format::{file, honest};
-use crate::support::{BUCKET, Case, KEY, PART, Scene, keeping_mtime, random_bytes};
+use crate::support::{
+    BUCKET, Case, KEY, PART, Scene, keeping_mtime, mtime, random_bytes, set_mtime,
+};
 use Operation::{CompleteMultipartUpload, HeadObject, UploadPart};
 use oss_upload::local_server::{Fault, Operation};
 use oss_upload::{
     Error, ErrorKind, Identity, OnChange, Outcome, Phase, RestartReason, Uploaded, Verify,
 };
-use std::fs::{self, File};
+use std::fs::{self};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::time::{Duration, SystemTime};
-
-fn mtime(file: &Path) -> SystemTime {
-    let metadata = fs::metadata(file).expect("the file");
-    metadata.modified().expect("an mtime")
-}
-
-fn set_mtime(file: &Path, mtime: SystemTime) {
-    let file = File::options().append(true).open(file).expect("the file");
-    file.set_modified(mtime).expect("set");
-}
+use std::time::Duration;
 
 /// Flips a bit of the file, and sets the mtime back.
 fn change_byte(file: &Path, at: u64) {
@@ -53,8 +45,7 @@ fn verifying_content_finds_bytes_that_were_changed_behind_length_mtime_and_ctime
     ] {
         for routines in [1, 4] {
             let _case = Case((at, routines));
-            let scene = Scene::with_parts(5);
-            scene.interrupt_after(3);
+            let scene = Scene::with_parts(5).interrupted_after(3);
             change_byte(&scene.file, at);
             hide_change(&scene);
             let upload = scene.upload().routines(routines).verify(Verify::Content);
@@ -71,8 +62,7 @@ fn verifying_content_finds_bytes_that_were_changed_behind_length_mtime_and_ctime
 /// Else the test above would show nothing.
 #[test]
 fn a_change_hidden_from_all_metadata_is_found_by_content_alone() {
-    let scene = Scene::with_parts(5);
-    scene.interrupt_after(3);
+    let scene = Scene::with_parts(5).interrupted_after(3);
     change_byte(&scene.file, 0);
     hide_change(&scene);
     let uploaded = scene.upload().run().expect("uploaded");
@@ -92,9 +82,8 @@ fn verifying_content_adopts_what_is_ours_and_costs_nothing_where_nothing_is_resu
     scene.server.forget_requests();
     let upload = || scene.upload().verify(Verify::Content);
     let uploaded = upload().run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 3);
     assert_eq!(scene.parts_sent(), [4]);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 3);
 
     for part_size in [PART, 10 * PART] {
         let mut phases = vec![];
@@ -146,8 +135,7 @@ fn an_mtime_within_the_tolerance_is_proved_and_one_beyond_is_a_change() {
     for (moved, is_changed) in [(2_000, false), (2_001, true)] {
         for is_later in [true, false] {
             let _case = Case((moved, is_later));
-            let scene = Scene::with_parts(4);
-            scene.interrupt_after(2);
+            let scene = Scene::with_parts(4).interrupted_after(2);
             let (old, moved) = (mtime(&scene.file), Duration::from_millis(moved));
             let moved = if is_later { old + moved } else { old - moved };
             set_mtime(&scene.file, moved);
@@ -179,16 +167,14 @@ fn what_is_left_out_is_not_looked_at() {
         (strict.without_ctime().without_inode(), false),
     ] {
         let _case = Case(identity);
-        let scene = Scene::with_parts(4);
-        scene.interrupt_after(2);
+        let scene = Scene::with_parts(4).interrupted_after(2);
         replace_by_copy(&scene);
         let mut phases = vec![];
         let upload = scene.upload().identity(identity);
         let uploaded = upload.on_progress(|seen| phases.push(seen.phase)).run();
         let uploaded = uploaded.expect("resumed");
-        assert_eq!(uploaded.parts_resumed(), 2);
         assert_eq!(phases.contains(&Phase::Verifying), is_proved, "{phases:?}");
-        scene.expect_done(&uploaded);
+        scene.expect_resumed(&uploaded, 2);
     }
 }
 
@@ -268,9 +254,8 @@ fn a_file_that_comes_back_is_not_believed_to_have_what_was_sent_of_another() {
         assert_eq!(scene.parts_sent(), [3, 4], "it went on");
         twins.lead_to("a");
         let uploaded = upload().run().expect("uploaded");
-        assert_eq!(uploaded.restarts, [RestartReason::FileChanged]);
         assert!(object(scene) == twins.first);
-        scene.expect_done(&uploaded);
+        scene.expect_restarted(&uploaded, RestartReason::FileChanged);
     }
 }
 
@@ -306,16 +291,14 @@ fn a_version_that_was_there_for_a_while_is_not_mixed_in_where_no_time_counts() {
             scene.server.fault(restores.times(1));
         }
         let uploaded = upload().run().expect("uploaded");
-        assert_eq!(uploaded.restarts, [RestartReason::FileChanged]);
         assert!(object(&scene) == first);
-        scene.expect_done(&uploaded);
+        scene.expect_restarted(&uploaded, RestartReason::FileChanged);
     }
 }
 
 #[test]
 fn what_was_proved_once_is_not_proved_again() {
-    let scene = Scene::with_parts(5);
-    scene.interrupt_after(3);
+    let scene = Scene::with_parts(5).interrupted_after(3);
     replace_by_copy(&scene);
     let refused = Fault::deny().on(UploadPart).part(5).times(1);
     scene.server.fault(refused);
@@ -323,9 +306,8 @@ fn what_was_proved_once_is_not_proved_again() {
     let mut phases = vec![];
     let upload = scene.upload().on_progress(|seen| phases.push(seen.phase));
     let uploaded = upload.run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 4);
     assert!(!phases.contains(&Phase::Verifying), "{phases:?}");
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 4);
 }
 
 /// Nobody saw with which options an upload began that was found on the server, and the record keeps that in mind.
@@ -346,10 +328,9 @@ fn options_that_nobody_saw_are_looked_at_although_the_record_was_written_anew() 
         replace_by_copy(&scene);
     }
     let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(uploaded.restarts, [RestartReason::OptionsChanged]);
     let object = scene.server.object(BUCKET, KEY).expect("an object");
     assert_eq!(object.headers.get("x-oss-meta-day"), None);
-    scene.expect_done(&uploaded);
+    scene.expect_restarted(&uploaded, RestartReason::OptionsChanged);
 }
 
 /// The object is complete, its answer was lost, and the file was changed since: the object is not the file any more.
@@ -370,8 +351,7 @@ fn an_object_of_yesterdays_bytes_is_not_taken_for_the_file() {
         change(&scene.file);
         let uploaded = scene.upload().identity(identity).run().expect("uploaded");
         assert_eq!(scene.server.count(HeadObject), 1);
-        assert_eq!(uploaded.restarts, [RestartReason::UploadGone]);
-        scene.expect_done(&uploaded);
+        scene.expect_restarted(&uploaded, RestartReason::UploadGone);
     }
 }
 

@@ -34,8 +34,7 @@ pub(crate) fn about_to(operation: Operation) -> Scene {
     match operation {
         PutObject => Scene::with_len(PART - 1),
         ListParts | HeadObject => {
-            let scene = Scene::with_parts(3);
-            scene.interrupt_after(1);
+            let scene = Scene::with_parts(3).interrupted_after(1);
             if operation == HeadObject {
                 scene.server.drop_upload(&scene.upload_id());
             }
@@ -197,8 +196,7 @@ mod breaks {
             );
             broken.remove();
             let uploaded = scene.upload().run().expect("resumed");
-            assert_eq!(uploaded.parts_resumed(), 1);
-            scene.expect_done(&uploaded);
+            scene.expect_resumed(&uploaded, 1);
         }
     }
 

@@ -356,8 +356,7 @@ mod interrupted {
 
     #[test]
     fn while_it_asks_for_parts_it_keeps_the_checkpoint() {
-        let scene = Scene::with_parts(4);
-        scene.interrupt_after(2);
+        let scene = Scene::with_parts(4).interrupted_after(2);
         let halt = Halt::at(&scene.server, Moment::Lost, nth(Operation::ListParts, 1));
         let running = scene.program().start();
         halt.wait();
@@ -816,8 +815,7 @@ fn program_and_library_continue_each_other_s_uploads() {
     let at = nth(Operation::UploadPart, 3);
     kill_at(&scene, scene.program(), Moment::Done, at);
     let uploaded = scene.upload().run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 3);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 3);
     scene.interrupt_after(2);
     let json = scene.program().run().json();
     assert_eq!(number(&json, "parts_resumed"), 2);

@@ -130,8 +130,7 @@ fn with_faults_only_what_may_fall_does_and_all_that_was_sent_again_is_counted() 
 
 #[test]
 fn what_an_earlier_run_sent_counts_as_done_and_not_into_the_rate() {
-    let scene = Scene::with_parts(66);
-    scene.interrupt_after(60);
+    let scene = Scene::with_parts(66).interrupted_after(60);
     let (uploaded, seen) = seen(scene.upload().rate_limit(2 * PART));
     expect_ends_well(&uploaded, &seen);
     let sending = seen.iter().filter(|seen| seen.phase == Phase::Sending);

@@ -9,10 +9,8 @@ use crate::support::runs::{STALL, watched};
 use crate::support::tls::{Authority, TlsServer};
 use crate::support::{BUCKET, KEY, PART, Scene, bucket, client_at, hasty, meanwhile};
 use oss_upload::local_server::{Fault, LocalServer, Operation};
-use oss_upload::{
-    Addressing, ClientBuilder, Control, Credentials, ErrorKind, IpFamily, Proxy, Tls,
-};
-use std::io::{Read, Write};
+use oss_upload::{Addressing, ClientBuilder, Credentials, ErrorKind, IpFamily, Proxy, Tls};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
@@ -242,30 +240,13 @@ mod refusals {
 
     #[test]
     fn a_cancel_is_heard_while_a_proxy_says_nothing() {
-        let (tell, asked) = mpsc::channel();
-        let mute = Front::new(move |mut stream, _| {
-            stream.read_exact(&mut [0; 7])?;
-            let _ = tell.send(());
-            stream.read_to_end(&mut vec![]).map(drop)
-        });
+        let (mute, asked) = Front::mute();
         let proxy = Proxy::new(format!("http://{}", mute.address()));
         let a_minute = Duration::from_secs(60);
         let scene = proxied_with(Scene::with_parts(3), proxy, |client| {
             client.connect_timeout(a_minute).stall_timeout(a_minute)
         });
-        let control = Control::new();
-        let (done, ended) = mpsc::channel();
-        let run = || {
-            let ran = scene.upload().control(&control).run();
-            let _ = done.send(());
-            ran
-        };
-        let error = meanwhile(run, || {
-            asked.recv_timeout(WATCHDOG).expect("it is asked");
-            control.cancel();
-            ended.recv_timeout(WATCHDOG).expect("it is heard");
-        });
-        assert_eq!(error.expect_err("cancelled").kind(), ErrorKind::Cancelled);
+        scene.expect_cancelled_once(&asked);
     }
 }
 
@@ -381,8 +362,7 @@ mod endpoints {
     fn every_request_says_the_host_that_is_to_be_said() {
         const SAID: &str = "examplebucket.oss-cn-hangzhou.aliyuncs.com";
         for routines in [1, 4] {
-            let mut scene = Scene::with_parts(6);
-            scene.interrupt_after(2);
+            let mut scene = Scene::with_parts(6).interrupted_after(2);
             let client = client_at(scene.server.endpoint()).addressing(Addressing::Cname);
             scene.bucket = bucket(client.host_header(SAID));
             let uploaded = watched(scene.upload().routines(routines)).expect("uploaded");

@@ -1,6 +1,8 @@
 //! Each row of the rules of resuming.
 
-use crate::support::{BUCKET, KEY, PART, Scene, client, keeping_mtime, random_bytes};
+use crate::support::{
+    BUCKET, KEY, PART, Scene, bucket, client, keeping_mtime, mtime, random_bytes, set_mtime,
+};
 use oss_upload::local_server::{Fault, LocalServer, Operation};
 use oss_upload::{
     Checkpoint, CheckpointState, ErrorKind, OnChange, Outcome, RestartReason, SignatureVersion,
@@ -21,9 +23,7 @@ fn without_a_checkpoint_file_an_upload_is_fresh() {
 #[test]
 fn an_interrupted_upload_sends_only_the_missing_parts() {
     for version in [SignatureVersion::V1, SignatureVersion::V4] {
-        let mut scene = Scene::with_parts(5);
-        let bucket = client(&scene.server).signature_version(version).build();
-        scene.bucket = bucket.and_then(|c| c.bucket(BUCKET)).expect("a client");
+        let scene = Scene::with_parts(5).with_client(|client| client.signature_version(version));
         scene.interrupt_after(3);
         let uploaded = scene.upload().run().expect("resumed");
         let bytes = 3 * PART;
@@ -37,11 +37,8 @@ fn an_interrupted_upload_sends_only_the_missing_parts() {
 
 #[test]
 fn gaps_and_the_short_last_part_are_no_obstacle() {
-    let scene = Scene::with_parts(5);
-    let id = {
-        scene.interrupt_after(4);
-        scene.upload_id()
-    };
+    let scene = Scene::with_parts(5).interrupted_after(4);
+    let id = scene.upload_id();
     // Part 5 is short. The server loses 2, and 5 has never been there; then the other way round.
     scene.server.drop_part(&id, 2);
     scene
@@ -63,109 +60,71 @@ fn gaps_and_the_short_last_part_are_no_obstacle() {
 
 #[test]
 fn a_checkpoint_of_another_upload_is_discarded_and_that_upload_aborted() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
-    let uploaded = scene
-        .bucket
-        .upload_file("another/key", &scene.file)
-        .part_size(PART)
-        .checkpoint(Checkpoint::at(scene.checkpoint()))
-        .run()
-        .expect("uploaded");
-    assert_eq!(
-        uploaded.outcome,
-        Outcome::Restarted(RestartReason::OtherTarget)
-    );
+    let scene = Scene::with_parts(4).interrupted_after(2);
+    let upload = scene.upload_to(&scene.bucket, "another/key");
+    let uploaded = upload.run().expect("uploaded");
     assert_eq!(scene.parts_sent(), [1, 2, 3, 4]);
     assert!(scene.server.object(BUCKET, KEY).is_none());
-    scene.expect_done(&uploaded);
+    scene.expect_restarted(&uploaded, RestartReason::OtherTarget);
 }
 
 #[test]
 fn a_checkpoint_of_another_bucket_aborts_there() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     scene.server.create_bucket("otherbucket");
     let bucket = client(&scene.server)
         .build()
         .and_then(|c| c.bucket("otherbucket"));
     let bucket = bucket.expect("a client");
-    let uploaded = bucket
-        .upload_file(KEY, &scene.file)
-        .part_size(PART)
-        .checkpoint(Checkpoint::at(scene.checkpoint()))
-        .run()
-        .expect("uploaded");
+    let uploaded = scene.upload_to(&bucket, KEY).run().expect("uploaded");
     assert_eq!(uploaded.restarts, [RestartReason::OtherTarget]);
     assert_eq!(scene.server.pending_uploads().len(), 0);
 }
 
 #[test]
 fn an_upload_begun_at_another_endpoint_is_named_not_forgotten() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let id = scene.upload_id();
     let elsewhere = LocalServer::start().expect("a port");
-    let bucket = client(&elsewhere)
-        .build()
-        .and_then(|c| c.bucket(BUCKET))
-        .expect("a client");
-    let uploaded = bucket
-        .upload_file(KEY, &scene.file)
-        .part_size(PART)
-        .checkpoint(Checkpoint::at(scene.checkpoint()))
-        .run()
-        .expect("uploaded");
+    let there = bucket(client(&elsewhere));
+    let uploaded = scene.upload_to(&there, KEY).run().expect("uploaded");
     assert_eq!(uploaded.restarts, [RestartReason::OtherTarget]);
     assert_eq!(uploaded.left_behind, [id]);
 }
 
 #[test]
 fn another_part_size_is_a_fresh_start() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let uploaded = scene.upload().part_size(PART + 1).run().expect("uploaded");
-    assert_eq!(
-        uploaded.outcome,
-        Outcome::Restarted(RestartReason::PartSizeChanged)
-    );
     assert_eq!(uploaded.bytes_sent, uploaded.size);
-    scene.expect_done(&uploaded);
+    scene.expect_restarted(&uploaded, RestartReason::PartSizeChanged);
 }
 
 #[test]
 fn a_part_size_that_takes_the_whole_file_discards_the_parts() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let uploaded = scene.upload().part_size(10 * PART).run().expect("uploaded");
-    assert_eq!(uploaded.restarts, [RestartReason::PartSizeChanged]);
     assert_eq!(scene.server.count(Operation::PutObject), 1);
     assert_eq!(uploaded.upload_id, None);
-    scene.expect_done(&uploaded);
+    scene.expect_restarted(&uploaded, RestartReason::PartSizeChanged);
 }
 
 #[test]
 fn other_options_are_a_fresh_start_and_not_an_object_with_yesterdays_metadata() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let uploaded = scene
         .upload()
         .meta("owner", "alice")
         .run()
         .expect("uploaded");
-    assert_eq!(
-        uploaded.outcome,
-        Outcome::Restarted(RestartReason::OptionsChanged)
-    );
     let object = scene.server.object(BUCKET, KEY).expect("an object");
     assert_eq!(object.headers["x-oss-meta-owner"], "alice");
-    scene.expect_done(&uploaded);
+    scene.expect_restarted(&uploaded, RestartReason::OptionsChanged);
 }
 
 #[test]
 fn a_file_of_another_length_or_mtime_is_a_fresh_start() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     scene.rewrite();
     scene.expect_restarted_for(RestartReason::FileChanged);
     assert_eq!(scene.parts_sent(), [1, 2, 3, 4]);
@@ -178,33 +137,22 @@ fn a_file_of_another_length_or_mtime_is_a_fresh_start() {
 /// A copy with the same mtime, put in the file's place: another inode.
 fn replace_by_copy(scene: &Scene, bytes: &[u8]) {
     let copy = scene.dir.path().join("copy");
-    let mtime = fs::metadata(&scene.file)
-        .and_then(|m| m.modified())
-        .expect("an mtime");
     fs::write(&copy, bytes).expect("written");
-    let handle = fs::File::options()
-        .append(true)
-        .open(&copy)
-        .expect("opened");
-    handle.set_modified(mtime).expect("set");
-    drop(handle);
+    set_mtime(&copy, mtime(&scene.file));
     fs::rename(&copy, &scene.file).expect("replaced");
 }
 
 #[test]
 fn a_copy_in_the_files_place_is_proved_and_continued() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     replace_by_copy(&scene, &fs::read(&scene.file).expect("the file"));
     let uploaded = scene.upload().routines(2).run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 2);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 2);
 }
 
 #[test]
 fn other_bytes_behind_the_same_length_and_mtime_are_found_by_proof() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let mut bytes = fs::read(&scene.file).expect("the file");
     bytes[PART as usize + 5] ^= 1;
     replace_by_copy(&scene, &bytes);
@@ -213,35 +161,30 @@ fn other_bytes_behind_the_same_length_and_mtime_are_found_by_proof() {
 
 #[test]
 fn a_change_with_the_mtime_set_back_is_found_by_ctime() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     keeping_mtime(&scene.file, || scene.rewrite());
     scene.expect_restarted_for(RestartReason::FileChanged);
 }
 
 #[test]
 fn verifying_content_reads_the_finished_parts_and_sends_no_more_for_it() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let uploaded = scene
         .upload()
         .verify(Verify::Content)
         .run()
         .expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 2);
     assert_eq!(scene.parts_sent(), [3, 4]);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 2);
 }
 
 #[test]
 fn a_part_that_the_server_lost_or_has_differently_is_sent_again() {
-    let scene = Scene::with_parts(5);
-    scene.interrupt_after(4);
+    let scene = Scene::with_parts(5).interrupted_after(4);
     scene.server.drop_part(&scene.upload_id(), 3);
     let uploaded = scene.upload().run().expect("resumed");
     assert_eq!(scene.parts_sent(), [3, 5]);
-    assert_eq!(uploaded.parts_resumed(), 3);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 3);
 }
 
 /// Part 3 meets the fault and, when it is sent again, a refusal: the run ends without having recorded it.
@@ -261,9 +204,8 @@ fn a_part_that_only_the_server_knows_is_adopted_when_its_bytes_are_ours() {
     // Part 3 is stored, but no answer says so: it is not in the record.
     interrupt_at_part_3(&scene, Fault::lose_answer());
     let uploaded = scene.upload().run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 3);
     assert_eq!(scene.parts_sent(), [4]);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 3);
 }
 
 #[test]
@@ -272,26 +214,22 @@ fn a_part_that_only_the_server_knows_is_not_adopted_when_its_bytes_are_others() 
     // What arrives as part 3 is damaged: stored with other bytes, and never recorded.
     interrupt_at_part_3(&scene, Fault::flip_byte(9));
     let uploaded = scene.upload().run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 2);
     assert_eq!(scene.parts_sent(), [3, 4]);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 2);
 }
 
 #[test]
 fn where_listing_is_forbidden_the_checkpoint_is_trusted() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     scene.server.fault(Fault::deny().on(Operation::ListParts));
     let uploaded = scene.upload().run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 2);
     assert_eq!(scene.parts_sent(), [3, 4]);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 2);
 }
 
 #[test]
 fn a_listing_that_fails_for_a_while_never_costs_the_progress() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let failing = Fault::status(500, "InternalError").on(Operation::ListParts);
     let handle = scene.server.fault(failing);
     let error = scene.upload().run().expect_err("ListParts keeps failing");
@@ -301,14 +239,12 @@ fn a_listing_that_fails_for_a_while_never_costs_the_progress() {
     assert_eq!(scene.parts_sent(), [0; 0]);
     handle.remove();
     let uploaded = scene.upload().run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 2);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 2);
 }
 
 #[test]
 fn an_upload_gone_before_the_resume_is_begun_again_in_the_same_call() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     scene.server.drop_upload(&scene.upload_id());
     scene.expect_restarted_for(RestartReason::UploadGone);
     assert_eq!(scene.parts_sent(), [1, 2, 3, 4]);
@@ -325,12 +261,8 @@ fn an_upload_gone_while_parts_are_sent_is_begun_again_in_the_same_call() {
                 .times(1),
         );
         let uploaded = scene.upload().routines(routines).run().expect("uploaded");
-        assert_eq!(
-            uploaded.outcome,
-            Outcome::Restarted(RestartReason::UploadGone)
-        );
         assert_eq!(scene.server.count(Operation::InitiateMultipartUpload), 2);
-        scene.expect_done(&uploaded);
+        scene.expect_restarted(&uploaded, RestartReason::UploadGone);
     }
 }
 
@@ -401,12 +333,8 @@ fn where_head_is_forbidden_too_a_vanished_upload_is_sent_again() {
         .upload()
         .run()
         .expect("uploaded twice, which only costs");
-    assert_eq!(
-        uploaded.outcome,
-        Outcome::Restarted(RestartReason::UploadGone)
-    );
     assert_eq!(uploaded.bytes_sent, 2 * uploaded.size);
-    scene.expect_done(&uploaded);
+    scene.expect_restarted(&uploaded, RestartReason::UploadGone);
 }
 
 #[test]
@@ -433,8 +361,7 @@ fn a_head_that_fails_for_a_while_is_no_reason_to_send_all_again() {
 
 #[test]
 fn another_object_of_the_same_length_is_not_taken_for_ours() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(4 - 1);
+    let scene = Scene::with_parts(4).interrupted_after(4 - 1);
     scene.server.drop_upload(&scene.upload_id());
     let len = fs::metadata(&scene.file).expect("the file").len();
     scene.server.put_object(BUCKET, KEY, &random_bytes(len, 9));
@@ -556,11 +483,7 @@ fn a_file_that_changes_while_it_is_sent_is_sent_anew_and_never_mixed() {
         let scene = Scene::with_parts(6);
         change_at_part(&scene, 3, 1, write_other_bytes);
         let uploaded = scene.upload().routines(routines).run().expect("uploaded");
-        assert_eq!(
-            uploaded.outcome,
-            Outcome::Restarted(RestartReason::FileChanged)
-        );
-        scene.expect_done(&uploaded);
+        scene.expect_restarted(&uploaded, RestartReason::FileChanged);
     }
 }
 
@@ -586,9 +509,8 @@ fn a_file_that_shrinks_while_it_is_sent_is_sent_anew() {
         handle.set_len(3 * PART + 1).expect("shrunk");
     });
     let uploaded = scene.upload().run().expect("uploaded");
-    assert_eq!(uploaded.restarts, [RestartReason::FileChanged]);
     assert_eq!(uploaded.size, 3 * PART + 1);
-    scene.expect_done(&uploaded);
+    scene.expect_restarted(&uploaded, RestartReason::FileChanged);
 }
 
 #[test]
@@ -620,12 +542,8 @@ fn the_caller_may_choose_to_fail_when_the_file_changes() {
 
 #[test]
 fn a_damaged_checkpoint_is_a_fresh_start_and_its_upload_is_aborted() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
-    let mut bytes = fs::read(scene.checkpoint()).expect("the checkpoint");
-    let at = bytes.len() - 1;
-    bytes[at] ^= 1;
-    fs::write(scene.checkpoint(), bytes).expect("damaged");
+    let scene = Scene::with_parts(4).interrupted_after(2);
+    scene.damage_checkpoint();
     scene.expect_restarted_for(RestartReason::CheckpointDamaged);
     assert_eq!(scene.parts_sent(), [1, 2, 3, 4]);
 }

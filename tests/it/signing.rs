@@ -2,12 +2,12 @@
 
 use crate::support::logs::heard_during;
 use crate::support::process::WATCHDOG;
-use crate::support::{BUCKET, KEY, PART, Scene, client, hasty, random_bytes};
+use crate::support::{BUCKET, KEY, PART, Scene, bucket, client, hasty, random_bytes};
 use SignatureVersion::{V1, V4};
 use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, LocalServer, Operation};
 use oss_upload::{
-    Bucket, Checkpoint, Client, ClientBuilder, Control, Credentials, Environment, Error, ErrorKind,
-    RetryPolicy, SignatureVersion, UploadFile,
+    Bucket, Checkpoint, Client, Control, Credentials, Environment, Error, ErrorKind, RetryPolicy,
+    SignatureVersion, UploadFile,
 };
 use std::fmt::Debug;
 use std::fs;
@@ -19,11 +19,6 @@ const VERSIONS: [SignatureVersion; 2] = [V1, V4];
 
 /// A file of one part, which goes up by PutObject, and one of several.
 const LENGTHS: [u64; 2] = [1000, PART + 1];
-
-fn bucket(builder: ClientBuilder) -> Bucket {
-    let built = builder.build().and_then(|client| client.bucket(BUCKET));
-    built.expect("a client")
-}
 
 /// Keys that invite mistakes.
 fn awkward_keys() -> Vec<String> {
@@ -478,10 +473,7 @@ fn talkative_runs(version: SignatureVersion) {
                 .signature_version(version),
         )
     };
-    let upload = |bucket: &Bucket| {
-        let upload = bucket.upload_file(KEY, &scene.file).part_size(PART);
-        upload.checkpoint(Checkpoint::at(scene.checkpoint())).run()
-    };
+    let upload = |bucket: &Bucket| scene.upload_to(bucket, KEY).run();
     let good = with(secretive());
     let denied = Fault::deny().on(Operation::UploadPart).nth(2).times(1);
     scene.server.fault(denied);

@@ -306,8 +306,7 @@ fn all_of_the_file_by_any_name_is_the_whole_file() {
         assert_eq!(upload.parts.len(), n, "the same upload goes on");
     }
     let uploaded = scene.upload().run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 5);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 5);
 }
 
 #[test]

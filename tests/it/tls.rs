@@ -1,12 +1,11 @@
 //! Whole uploads over TLS: whom a client trusts, how it shows who it is, and connections that break beneath.
 
 use crate::support::front::Front;
-use crate::support::process::WATCHDOG;
 use crate::support::runs::{STALL, watched};
 use crate::support::tls::{Authority, Identity, Tamper, TlsServer};
 use crate::support::{PART, Scene, bucket, client_at, hasty, meanwhile};
 use oss_upload::local_server::{Fault, LocalServer, Operation};
-use oss_upload::{Client, ClientBuilder, Control, Credentials, Error, ErrorKind, Tls, Trust};
+use oss_upload::{Client, ClientBuilder, Credentials, Error, ErrorKind, Tls, Trust};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -345,42 +344,19 @@ mod silence {
         scene.expect_done(&uploaded);
     }
 
-    /// Takes connections and says nothing, as the caller looks on.
-    fn mute() -> (Front, mpsc::Receiver<()>) {
-        let (tell, told) = mpsc::channel();
-        let front = Front::new(move |mut stream, _| {
-            stream.read_exact(&mut [0; 5])?;
-            let _ = tell.send(());
-            stream.read_to_end(&mut vec![]).map(drop)
-        });
-        (front, told)
-    }
-
     #[test]
     fn a_cancel_is_heard_during_a_handshake_that_hangs() {
-        let (mute, reached) = mute();
+        let (mute, reached) = Front::mute();
         let mut scene = Scene::with_parts(3);
         let client = client_at(format!("https://{}", mute.address()));
         let a_minute = Duration::from_secs(60);
         scene.bucket = bucket(client.connect_timeout(a_minute).stall_timeout(a_minute));
-        let control = Control::new();
-        let (done, ended) = mpsc::channel();
-        let run = || {
-            let ran = scene.upload().control(&control).run();
-            let _ = done.send(());
-            ran
-        };
-        let error = meanwhile(run, || {
-            reached.recv_timeout(WATCHDOG).expect("it is greeted");
-            control.cancel();
-            ended.recv_timeout(WATCHDOG).expect("it is heard");
-        });
-        assert_eq!(error.expect_err("cancelled").kind(), ErrorKind::Cancelled);
+        scene.expect_cancelled_once(&reached);
     }
 
     #[test]
     fn a_handshake_that_hangs_ends_with_the_time_for_connecting() {
-        let (mute, _reached) = mute();
+        let (mute, _reached) = Front::mute();
         let mut scene = Scene::with_parts(3);
         let client = client_at(format!("https://{}", mute.address()));
         scene.bucket = bucket(client.connect_timeout(Duration::from_millis(50)));

@@ -8,12 +8,28 @@ mod program;
 mod search;
 
 use crate::support::logs::heard_during;
-use crate::support::{PART, Scene, bucket, client};
+use crate::support::{PART, Scene, bucket, client, meanwhile, wait_reached};
 use oss_upload::local_server::{ACCESS_KEY_ID, Fault, LocalServer, Operation};
 use oss_upload::{Checkpoint, Credentials, UploadFile};
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
+
+/// Looks at an upload while it waits for the answer to its n-th part. It is done afterwards.
+fn while_at_part<T>(scene: &Scene, nth: u32, look: impl FnOnce() -> T) -> T {
+    let (held, gate) = Fault::hold();
+    scene.once(held.nth(nth), Operation::UploadPart);
+    let mut seen = None;
+    let uploaded = meanwhile(
+        || scene.upload().run(),
+        || {
+            wait_reached(&gate, 1);
+            seen = Some(look());
+            gate.open();
+        },
+    );
+    scene.expect_done(&uploaded.expect("uploaded"));
+    seen.expect("it has looked")
+}
 
 /// Runs an upload that ends for good after so many parts, and leaves it open on the server without a checkpoint.
 /// Returns its id.
@@ -34,18 +50,6 @@ fn leave_open(scene: &Scene, upload: UploadFile<'_>, n_parts: u32) -> String {
 /// The same of the scene's own upload.
 fn lose_checkpoint(scene: &Scene, n_parts: u32) -> String {
     leave_open(scene, scene.upload_without_checkpoint(), n_parts)
-}
-
-/// An upload of the scene's file to another key.
-fn upload_to<'a>(scene: &'a Scene, key: &str) -> UploadFile<'a> {
-    scene.bucket.upload_file(key, &scene.file).part_size(PART)
-}
-
-/// Flips a bit in the last frame of the checkpoint.
-fn damage(path: &Path) {
-    let mut bytes = fs::read(path).expect("the checkpoint");
-    *bytes.last_mut().expect("not empty") ^= 1;
-    fs::write(path, bytes).expect("damaged");
 }
 
 /// Leaves a checkpoint that tells of an upload, and owes an older one that could not be aborted. Returns both ids.

@@ -8,8 +8,8 @@ use crate::error::{Error, ErrorKind};
 use crate::protocol::META_PREFIX;
 pub(super) mod object;
 
-use super::control::{self, Control};
-use super::limits::{PROGRESS_EVERY, check_deadline, check_progress_every, check_routines};
+use super::control::Control;
+use super::limits::{PROGRESS_EVERY, check_routines, check_times};
 use super::options::{Given, ObjectHeaders, content_type};
 use super::plan;
 use super::source::identity::Identity;
@@ -334,18 +334,12 @@ impl<'a> UploadFile<'a> {
             plan::check_part_size(size).map_err(refuse)?;
         }
         check_routines(self.routines.unwrap_or(1)).map_err(refuse)?;
-        self.check_times().map_err(refuse)?;
+        check_times(self.deadline, self.progress_every, self.rate_limit).map_err(refuse)?;
         let headers = ObjectHeaders::new(&self.given).map_err(refuse)?;
         if self.find_on_server {
             headers.check_visible().map_err(refuse)?;
         }
         Ok(headers.or_content_type(content_type::guess(&self.key, &self.path)))
-    }
-
-    fn check_times(&self) -> Result<(), String> {
-        check_deadline(self.deadline)?;
-        check_progress_every(self.progress_every)?;
-        self.rate_limit.map_or(Ok(()), control::check_rate)
     }
 }
 

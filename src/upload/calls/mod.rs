@@ -84,7 +84,6 @@ impl Calls<'_> {
         stop: &Arc<Stop>,
     ) -> Result<DonePart, SendFailure> {
         let number = part.number.to_string();
-        let proof = self.proof(source, part, stop)?;
         let request = || {
             let additions = &self.headers.upload_part;
             upload_part::request(self.key, upload_id, &number, additions)
@@ -98,17 +97,10 @@ impl Calls<'_> {
                 crc64: sent,
             })
         };
-        self.repeat(Operation::UploadPart, Some(part.number), stop, |attempt| {
-            let body = PartBody {
-                source,
-                part,
-                proof: proof.as_ref(),
-                attempt,
-            };
-            let once = || self.send(&request, &body, stop, &read);
-            let sent = pace.attempt(stop, once, why);
-            sent.map(|(done, _)| done)
-        })
+        let proof = self.proof(source, part, stop)?;
+        let body = PartBody::unsent(source, part, proof.as_ref());
+        let (done, _) = self.send(body, pace, stop, request, read)?;
+        Ok(done)
     }
 
     /// Sends a file that fits into one part. Returns the object and the checksum of what was sent.
@@ -119,7 +111,6 @@ impl Calls<'_> {
         pace: &Pace,
         stop: &Arc<Stop>,
     ) -> Result<(Completed, u64), SendFailure> {
-        let proof = self.proof(source, part, stop)?;
         let request = || put_object::request(self.key, &self.headers.put);
         let read = |answer: &Answer, sent| {
             let read = put_object::read(answer, self.headers.has_callback())?;
@@ -127,21 +118,29 @@ impl Calls<'_> {
             compare(sent, object.crc64)?;
             Ok(object)
         };
-        self.repeat(Operation::PutObject, Some(part.number), stop, |attempt| {
-            let body = PartBody {
-                source,
-                part,
-                proof: proof.as_ref(),
-                attempt,
-            };
-            let once = || self.send(&request, &body, stop, &read);
-            pace.attempt(stop, once, why)
+        let proof = self.proof(source, part, stop)?;
+        let body = PartBody::unsent(source, part, proof.as_ref());
+        self.send(body, pace, stop, request, read)
+    }
+
+    /// A request whose body is a part. Returns what `read` makes of the answer, and the checksum of what was sent.
+    fn send<'r, T>(
+        &self,
+        body: PartBody<'r>,
+        pace: &Pace,
+        stop: &Arc<Stop>,
+        request: impl Fn() -> Request<'r>,
+        read: impl Fn(&Answer, u64) -> Result<T, Failure>,
+    ) -> Result<(T, u64), SendFailure> {
+        let operation = request().operation;
+        self.repeat(operation, Some(body.part.number), stop, |attempt| {
+            let body = PartBody { attempt, ..body };
+            pace.attempt(stop, || self.attempt(&request, &body, stop, &read), why)
         })
     }
 
-    /// One attempt at a request whose body is a part, made anew as often as a pause breaks it off. Returns what `read`
-    /// makes of the answer, and the checksum of what was sent.
-    fn send<'r, T>(
+    /// One attempt, made anew as often as a pause breaks it off.
+    fn attempt<'r, T>(
         &self,
         request: &impl Fn() -> Request<'r>,
         body: &PartBody<'r>,
@@ -349,6 +348,7 @@ impl Calls<'_> {
 }
 
 /// A part's bytes, and how often they have been on their way.
+#[derive(Clone, Copy)]
 struct PartBody<'a> {
     source: &'a Source,
     part: &'a Part,
@@ -356,7 +356,16 @@ struct PartBody<'a> {
     attempt: u32,
 }
 
-impl PartBody<'_> {
+impl<'a> PartBody<'a> {
+    fn unsent(source: &'a Source, part: &'a Part, proof: Option<&'a Proof>) -> PartBody<'a> {
+        PartBody {
+            source,
+            part,
+            proof,
+            attempt: 0,
+        }
+    }
+
     fn started(&self) -> Event {
         Event::PartStarted {
             part_number: self.part.number.get(),

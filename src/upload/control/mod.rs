@@ -4,7 +4,7 @@ mod pauses;
 mod rate;
 pub(super) mod valve;
 
-use super::limits::check_routines;
+use super::limits::{check_rate, check_routines};
 use crate::error::Error;
 use crate::lock::lock;
 use crate::stop::Stop;
@@ -278,21 +278,11 @@ impl Control {
     }
 }
 
-/// Whether a limit is one that can be kept.
-pub(super) fn check_rate(bytes_per_second: u64) -> Result<(), String> {
-    match bytes_per_second >= rate::LEAST {
-        true => Ok(()),
-        false => Err(format!(
-            "the rate is limited to {} bytes a second or more, not {bytes_per_second}",
-            rate::LEAST
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ErrorKind;
+    use crate::upload::limits::RATE_LEAST;
     use std::thread;
 
     #[test]
@@ -367,7 +357,7 @@ mod tests {
         for interrupt in [pause, lift, Control::cancel] {
             let (control, stop) = (Control::new(), Arc::new(Stop::default()));
             control.attach(&stop);
-            control.set_rate_limit(Some(rate::LEAST)).expect("allowed");
+            control.set_rate_limit(Some(RATE_LEAST)).expect("allowed");
             let turns: Vec<_> = (0..72_000).map(|_| control.take_turn(1 << 17)).collect();
             let far = turns.last().expect("a turn");
             assert!(far.wait > Duration::from_secs(3000));
@@ -383,7 +373,7 @@ mod tests {
     fn a_limit_too_low_is_refused_and_leaves_the_one_before() {
         let control = Control::new();
         control.set_rate_limit(Some(2048)).expect("allowed");
-        for low in [0, rate::LEAST - 1] {
+        for low in [0, RATE_LEAST - 1] {
             let error = control.set_rate_limit(Some(low)).expect_err("too low");
             assert_eq!(error.kind(), ErrorKind::Options);
             assert!(

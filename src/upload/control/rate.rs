@@ -3,9 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Below this a part of the smallest size would take more than 100 seconds.
-pub(in crate::upload) const LEAST: u64 = 1024;
-
 const SECOND: u128 = 1_000_000_000;
 
 /// A turn is worth so much of a second: small bites when it is slow, so that neither end takes it for a stall.
@@ -91,6 +88,7 @@ fn nanos(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upload::limits::RATE_LEAST;
 
     const MS: Duration = Duration::from_millis(1);
     const BUFFER: usize = 128 << 10;
@@ -131,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_goes_out_is_the_limit_within_a_few_percent_whatever_the_rate_and_the_routines() {
-        for rate in [LEAST, 5_000, 100_000, 1 << 20, 300 << 20, 20 << 30] {
+        for rate in [RATE_LEAST, 5_000, 100_000, 1 << 20, 300 << 20, 20 << 30] {
             for routines in [1, 4, 100] {
                 let limit = RateLimit::default();
                 limit.set(Some(rate), Duration::ZERO);
@@ -177,7 +175,7 @@ mod tests {
     #[test]
     fn a_changed_limit_counts_at_once_and_turns_of_the_old_one_no_more() {
         let limit = RateLimit::default();
-        limit.set(Some(LEAST), Duration::ZERO);
+        limit.set(Some(RATE_LEAST), Duration::ZERO);
         let turns: Vec<_> = (0..100)
             .map(|_| limit.take(BUFFER, || Duration::ZERO))
             .collect();

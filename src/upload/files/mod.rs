@@ -7,14 +7,14 @@ mod line;
 pub(super) mod tally;
 
 use super::builder::UploadFile;
-use super::control::{Control, check_rate};
+use super::control::Control;
 use super::crew::Crew;
-use super::limits::{PROGRESS_EVERY, check_deadline, check_progress_every, check_routines};
+use super::limits::{PROGRESS_EVERY, check_routines, check_times};
 use super::outcome::Uploaded;
 use crate::client::Bucket;
 use crate::error::Error;
 #[cfg(doc)]
-use crate::{Checkpoint, ErrorKind};
+use crate::{checkpoint::Checkpoint, error::ErrorKind};
 use crossbeam_channel::unbounded;
 use feed::{Feed, LookingOn};
 use line::{Ends, Line};
@@ -232,9 +232,7 @@ impl<'a> UploadFiles<'a> {
 
     fn check(&self) -> Result<(), String> {
         check_routines(self.routines)?;
-        check_deadline(self.deadline)?;
-        check_progress_every(self.looking_on.every)?;
-        self.rate_limit.map_or(Ok(()), check_rate)
+        check_times(self.deadline, self.looking_on.every, self.rate_limit)
     }
 }
 

@@ -1,7 +1,9 @@
 //! D1 to D4: the first Go SDK, and those that follow its design.
 
 use super::child;
-use crate::support::{BUCKET, KEY, Notes, PART, Scene, meanwhile, random_bytes, wait_reached};
+use crate::support::{
+    BUCKET, KEY, Notes, PART, Scene, meanwhile, mtime, random_bytes, set_mtime, wait_reached,
+};
 use oss_upload::local_server::{Fault, Operation};
 use oss_upload::{Checkpoint, Control, ErrorKind, Outcome, RestartReason};
 use std::fs;
@@ -11,23 +13,19 @@ use std::process::Stdio;
 #[test]
 fn d01_a_part_that_answers_no_such_upload_heals_in_the_same_call() {
     for routines in [1, 4] {
-        let scene = Scene::with_parts(6);
-        scene.interrupt_after(2);
+        let scene = Scene::with_parts(6).interrupted_after(2);
         // The id is good while the parts are listed, and gone when the next part arrives.
         let gone = Fault::forget_upload().on(Operation::UploadPart);
         scene.server.fault(gone.times(1));
         let uploaded = scene.upload().routines(routines).run().expect("healed");
-        let reason = RestartReason::UploadGone;
-        assert_eq!(uploaded.outcome, Outcome::Restarted(reason));
-        scene.expect_done(&uploaded);
+        scene.expect_restarted(&uploaded, RestartReason::UploadGone);
     }
 }
 
 /// Go v1, Java and ossutil leave the dead id in the state, where the next call finds it.
 #[test]
 fn d01_a_call_that_cannot_heal_leaves_no_dead_id_behind() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let gone = Fault::forget_upload().on(Operation::UploadPart);
     scene.server.fault(gone.times(1));
     let denied = Fault::deny().on(Operation::InitiateMultipartUpload);
@@ -43,8 +41,7 @@ fn d01_a_call_that_cannot_heal_leaves_no_dead_id_behind() {
 /// Go v1, Java and ossutil never get past a dead id that a call left behind.
 #[test]
 fn d01_a_dead_id_that_could_not_be_settled_is_settled_by_the_next_call() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let gone = Fault::forget_upload().on(Operation::UploadPart);
     scene.server.fault(gone.times(1));
     let failing = Fault::status(500, "InternalError").on(Operation::HeadObject);
@@ -87,16 +84,10 @@ fn d02_one_checkpoint_value_serves_two_files() {
 /// Go v1 sends parts to the new key under the upload id of the old one.
 #[test]
 fn d02_a_state_reused_for_another_key_sends_nothing_under_the_old_id() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let old = scene.upload_id();
-    let uploaded = scene
-        .bucket
-        .upload_file("another/key", &scene.file)
-        .part_size(PART)
-        .checkpoint(Checkpoint::at(scene.checkpoint()))
-        .run()
-        .expect("uploaded");
+    let upload = scene.upload_to(&scene.bucket, "another/key");
+    let uploaded = upload.run().expect("uploaded");
     let requests = scene.server.requests();
     let with_old = requests
         .iter()
@@ -118,17 +109,11 @@ fn d02_a_state_reused_for_another_key_sends_nothing_under_the_old_id() {
 /// Go v1 does not compare the file's path, so that another file of the same length and time continues the first.
 #[test]
 fn d02_a_state_reused_for_another_file_of_the_same_length_and_time_mixes_nothing() {
-    let mut scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
-    let metadata = fs::metadata(&scene.file).expect("the file");
+    let mut scene = Scene::with_parts(4).interrupted_after(2);
+    let len = fs::metadata(&scene.file).expect("the file").len();
     let twin = scene.dir.path().join("twin.bin");
-    fs::write(&twin, random_bytes(metadata.len(), 2)).expect("written");
-    let handle = fs::File::options()
-        .append(true)
-        .open(&twin)
-        .expect("opened");
-    let mtime = metadata.modified().expect("an mtime");
-    handle.set_modified(mtime).expect("set");
+    fs::write(&twin, random_bytes(len, 2)).expect("written");
+    set_mtime(&twin, mtime(&scene.file));
     scene.file = twin;
     scene.expect_restarted_for(RestartReason::OtherTarget);
 }
@@ -136,15 +121,12 @@ fn d02_a_state_reused_for_another_file_of_the_same_length_and_time_mixes_nothing
 /// Go v1 goes on with the old part size and says nothing.
 #[test]
 fn d02_a_new_part_size_is_obeyed_and_reported() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let uploaded = scene.upload().part_size(2 * PART).run().expect("uploaded");
-    let reason = RestartReason::PartSizeChanged;
-    assert_eq!(uploaded.outcome, Outcome::Restarted(reason));
     assert_eq!(uploaded.parts, 2);
     let object = scene.server.object(BUCKET, KEY).expect("an object");
     assert_eq!(object.parts, Some(2));
-    scene.expect_done(&uploaded);
+    scene.expect_restarted(&uploaded, RestartReason::PartSizeChanged);
 }
 
 /// Go v1 returns at the first error and forgets the parts that were under way, although the server stores them.
@@ -170,9 +152,8 @@ fn d03_parts_in_flight_when_one_fails_are_not_sent_again() {
     assert!(error.is_resumable());
     stored.open();
     let uploaded = scene.upload().run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 3);
     assert_eq!(uploaded.bytes_sent, uploaded.size - 3 * PART);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 3);
 }
 
 /// In Go v1 a second worker that fails blocks for ever on a channel that nobody reads any more.
@@ -329,8 +310,7 @@ fn d04_a_checkpoint_without_a_path_is_an_error_and_never_silently_off() {
 /// Go v1 compares the callback the wrong way round, and may crash over one that is absent.
 #[test]
 fn d04_a_callback_may_change_between_the_runs_and_the_new_one_is_sent() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let called_back = Fault::answer(200, "application/json", "{\"Status\":\"OK\"}");
     scene
         .server

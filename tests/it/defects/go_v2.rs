@@ -41,8 +41,7 @@ fn d06_no_failure_of_the_listing_drops_the_upload() {
         Fault::answer(200, "text/html", "<html>a proxy</html>"),
         Fault::answer(404, "text/html", "<html>a proxy</html>"),
     ] {
-        let scene = Scene::with_parts(4);
-        scene.interrupt_after(2);
+        let scene = Scene::with_parts(4).interrupted_after(2);
         let id = scene.upload_id();
         let fault = scene.server.fault(fault.on(Operation::ListParts));
         let error = scene.upload().run().expect_err("nothing can be listed");
@@ -51,16 +50,14 @@ fn d06_no_failure_of_the_listing_drops_the_upload() {
         fault.remove();
         let uploaded = scene.upload().run().expect("resumed");
         assert_eq!(uploaded.upload_id, Some(id));
-        assert_eq!(uploaded.parts_resumed(), 2);
-        scene.expect_done(&uploaded);
+        scene.expect_resumed(&uploaded, 2);
     }
 }
 
 /// Rust and Python copies of Go v2 start a second upload when the first lists no parts, and do not abort it.
 #[test]
 fn d06_an_upload_that_lists_no_parts_any_more_is_filled_again() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let id = scene.upload_id();
     scene.server.drop_part(&id, 1);
     scene.server.drop_part(&id, 2);
@@ -89,9 +86,8 @@ fn d07_every_finished_part_is_kept_when_an_early_one_fails() {
     assert_eq!(error.part_number(), Some(2));
     scene.server.forget_requests();
     let uploaded = scene.upload().routines(4).run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 7);
     assert_eq!(scene.parts_sent(), [2]);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 7);
 }
 
 /// Go v2 puts the state into the parent of a folder that is given without a separator at its end.
@@ -113,9 +109,8 @@ fn d08_a_folder_for_states_means_the_folder_with_and_without_a_separator() {
     assert_eq!(names(&folder), 1);
     assert_eq!(names(scene.dir.path()), 2, "the file and the folder");
     let uploaded = upload(&with_separator).run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 2);
     assert_eq!(names(&folder), 0);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 2);
 }
 
 /// Go v2 compares times as text in local time, so that a good state is discarded in another time zone.
@@ -126,8 +121,7 @@ fn d08_a_resume_in_another_time_zone_is_a_resume() {
         child::upload().expect("resumed");
         return;
     }
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let mut child = child::command(&scene, module_path!(), test);
     let output = child.env("TZ", "NST-12:30").output().expect("started");
     assert!(output.status.success(), "{output:?}");
@@ -190,9 +184,8 @@ fn d09_the_traffic_limit_goes_with_every_part() {
     expect_all(Operation::UploadPart, "819200", 4);
     // It is no part of the upload's identity: a run in the night may be faster.
     let uploaded = limited("8192000").run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 2);
     expect_all(Operation::UploadPart, "8192000", 2);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 2);
     let whole = limited("819200").part_size(5 * PART).run();
     assert_eq!(whole.expect("uploaded").key, KEY);
     expect_all(Operation::PutObject, "819200", 1);

@@ -172,8 +172,7 @@ fn d15_a_full_disk_costs_no_part_that_was_stored() {
 /// Java leaves the stream of a state that it could not read open, so that Windows cannot delete the file.
 #[test]
 fn d15_a_state_is_closed_and_unlocked_after_every_failure() {
-    let scene = Scene::with_parts(3);
-    scene.interrupt_after(1);
+    let scene = Scene::with_parts(3).interrupted_after(1);
     let mut damaged = fs::read(scene.checkpoint()).expect("the state");
     *damaged.last_mut().expect("not empty") ^= 1;
     for state in [damaged, vec![0xff; 100]] {

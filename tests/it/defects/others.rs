@@ -62,8 +62,7 @@ fn d20_bytes_that_are_always_damaged_on_the_way_are_never_an_object() {
     assert_eq!(scene.server.count(Operation::CompleteMultipartUpload), 0);
     damage.remove();
     let uploaded = scene.upload().run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 1);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 1);
 }
 
 /// ossutil repeats the whole call ten times, also when it is refused.
@@ -160,15 +159,13 @@ fn d22_an_error_inside_a_200_is_no_success() {
     );
     assert!(error.is_resumable());
     let uploaded = scene.upload().run().expect("completed");
-    assert_eq!(uploaded.parts_resumed(), 3);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 3);
 }
 
 /// rclone takes the newest open upload of the same name for its own, whoever began it.
 #[test]
 fn d23_an_open_upload_of_somebody_else_for_the_same_key_is_left_alone() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let theirs = scene.server.pending_uploads();
     let ours = scene.dir.path().join("ours.cp");
     let upload = || scene.upload().checkpoint(Checkpoint::at(&ours));

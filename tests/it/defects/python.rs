@@ -8,8 +8,7 @@ use std::fs;
 /// The Python SDK does not check the whole object after any resume.
 #[test]
 fn d10_the_whole_object_is_checked_after_a_resume() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let wrong = Fault::wrong_crc().on(Operation::CompleteMultipartUpload);
     scene.server.fault(wrong.times(1));
     let error = scene.upload().run().expect_err("another object");
@@ -25,8 +24,7 @@ fn d10_the_whole_object_is_checked_after_a_resume() {
 #[test]
 fn d10_a_listing_without_checksums_is_no_way_round_the_check() {
     for is_damaged in [false, true] {
-        let scene = Scene::with_parts(4);
-        scene.interrupt_after(2);
+        let scene = Scene::with_parts(4).interrupted_after(2);
         let bare = |part: &PendingPart| {
             format!("<ETag>\"{}\"</ETag><Size>{}</Size>", part.etag, part.size)
         };
@@ -38,8 +36,7 @@ fn d10_a_listing_without_checksums_is_no_way_round_the_check() {
             assert_eq!(error.kind(), ErrorKind::Integrity);
         } else {
             let uploaded = scene.upload().run().expect("resumed");
-            assert_eq!(uploaded.parts_resumed(), 2);
-            scene.expect_done(&uploaded);
+            scene.expect_resumed(&uploaded, 2);
         }
     }
 }
@@ -48,8 +45,7 @@ fn d10_a_listing_without_checksums_is_no_way_round_the_check() {
 #[test]
 fn d10_a_complete_without_a_checksum_is_checked_by_the_object() {
     for is_damaged in [false, true] {
-        let scene = Scene::with_parts(4);
-        scene.interrupt_after(2);
+        let scene = Scene::with_parts(4).interrupted_after(2);
         let silent = Fault::no_crc().on(Operation::CompleteMultipartUpload);
         scene.server.fault(silent);
         if is_damaged {
@@ -129,17 +125,15 @@ fn d12_after_a_fatal_error_no_routine_takes_another_part() {
 /// The Python SDK does not look at the sizes of listed parts.
 #[test]
 fn d12_a_listed_part_of_another_size_is_sent_again() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(3);
+    let scene = Scene::with_parts(4).interrupted_after(3);
     let shorter = |part: &PendingPart| {
         let size = part.size - u64::from(part.number == 2);
         format!("<ETag>\"{}\"</ETag><Size>{size}</Size>", part.etag)
     };
     scene.server.fault(listing(&scene, shorter));
     let uploaded = scene.upload().run().expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 2);
     assert_eq!(scene.parts_sent(), [2, 4]);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 2);
 }
 
 /// The Python SDK raises over a state of the wrong shape, and the Ruby SDK over a broken one.

@@ -206,8 +206,7 @@ fn checkpoints() -> Vec<Provoked> {
 fn permissions() -> Vec<Provoked> {
     use Operation::{CompleteMultipartUpload, InitiateMultipartUpload, UploadPart};
     let denied = |name, operation, ask: fn(&Bucket) -> Error| {
-        let scene = Scene::with_parts(3);
-        scene.interrupt_after(1);
+        let scene = Scene::with_parts(3).interrupted_after(1);
         scene.server.fault(Fault::deny().on(operation));
         (name, ask(&scene.bucket), named(&scene))
     };

@@ -2,7 +2,7 @@
 
 use super::{LATEST, example, expect_stored};
 use crate::support::process::Ran;
-use crate::support::{Scene, keeping_mtime};
+use crate::support::{Scene, keeping_mtime, mtime, set_mtime};
 use oss_upload::Checkpoint;
 use oss_upload::local_server::{Fault, Operation};
 use std::fs;
@@ -64,13 +64,7 @@ fn an_upload_whose_checkpoint_is_lost_is_found_on_the_server() {
 #[test]
 fn a_checkpoint_is_shown_and_an_mtime_that_jitters_sends_nothing_again() {
     let scene = interrupted();
-    let file = fs::File::options()
-        .append(true)
-        .open(&scene.file)
-        .expect("the file");
-    let mtime = file.metadata().and_then(|metadata| metadata.modified());
-    let later = mtime.expect("an mtime") + Duration::from_secs(1);
-    file.set_modified(later).expect("set");
+    set_mtime(&scene.file, mtime(&scene.file) + Duration::from_secs(1));
     let (ran, sent) = run(&scene);
     let words = [
         "to be read again",

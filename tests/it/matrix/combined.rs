@@ -2,7 +2,9 @@
 
 use crate::support::process::WATCHDOG;
 use crate::support::runs::{STALL, watched_by};
-use crate::support::{BUCKET, Case, KEY, PART, Scene, keeping_mtime, random_bytes, seed};
+use crate::support::{
+    BUCKET, Case, KEY, PART, Scene, keeping_mtime, random_bytes, seed, set_mtime,
+};
 use Operation::{
     CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, ListParts, PutObject, UploadPart,
 };
@@ -13,7 +15,7 @@ use oss_upload::{
     Uploaded, Verify,
 };
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -55,8 +57,7 @@ impl Versions {
     fn stamp(&self) {
         let n = self.all.len() as u64;
         let mtime = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000 + n);
-        let file = File::options().append(true).open(&self.path);
-        file.and_then(|file| file.set_modified(mtime)).expect("set");
+        set_mtime(&self.path, mtime);
     }
 
     fn next(&mut self, how: u8) -> Vec<u8> {

@@ -16,7 +16,7 @@ use Operation::{
     PutObject, UploadPart,
 };
 use oss_upload::local_server::{Fault, LocalServer, Operation};
-use oss_upload::{Checkpoint, Control, Error, ErrorKind, Phase, Snapshot, UploadFile, Uploaded};
+use oss_upload::{Control, Error, ErrorKind, Phase, Snapshot, UploadFile, Uploaded};
 use std::fmt::Debug;
 use std::fs;
 use std::sync::mpsc::{self, Receiver};
@@ -189,6 +189,28 @@ fn expect_continued(scene: &Scene, error: &Error, upload: UploadFile<'_>) {
     let uploaded = upload.run().expect("it goes on");
     assert!(uploaded.bytes_sent <= uploaded.size - there);
     scene.expect_done(&uploaded);
+}
+
+/// Ends an upload while the server hangs in one call: the state stays, and the next run continues. `end` says too whether
+/// it had come to that call.
+fn end_at(
+    operation: Operation,
+    routines: usize,
+    fault: Fault,
+    end: impl FnOnce(&Receiver<()>, UploadFile<'_>) -> (Error, bool),
+) {
+    let scene = about_to(operation);
+    scene.server.fault(at(operation, fault));
+    let far = arrival(&scene, operation);
+    let upload = || scene.upload().routines(routines);
+    let (error, came_far) = end(&far, upload());
+    if came_far {
+        let has_state = !matches!(operation, InitiateMultipartUpload | PutObject);
+        assert_eq!(error.is_resumable(), has_state);
+    }
+    assert_eq!(scene.checkpoint().exists(), error.is_resumable());
+    assert_eq!(error.left_behind(), [""; 0]);
+    expect_continued(&scene, &error, upload());
 }
 
 #[test]

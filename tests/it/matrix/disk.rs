@@ -115,8 +115,7 @@ fn a_checkpoint_that_somebody_else_writes_to_ends_the_upload_at_once() {
 
 #[test]
 fn a_checkpoint_that_took_the_files_place_is_not_believed() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let state = scene.checkpoint();
     keeping_mtime(&scene.file, || {
         fs::copy(&state, &scene.file).expect("copied");

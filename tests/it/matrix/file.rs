@@ -16,7 +16,8 @@
 
 use crate::support::process::WATCHDOG;
 use crate::support::{
-    BUCKET, Case, KEY, PART, Scene, bucket, client_at, keeping_mtime, random_bytes, wait_reached,
+    BUCKET, Case, KEY, PART, Scene, bucket, client_at, keeping_mtime, mtime, random_bytes,
+    set_mtime, wait_reached,
 };
 use Operation::{AbortMultipartUpload, ListParts, PutObject, UploadPart};
 use oss_upload::local_server::{Fault, LocalServer, Operation};
@@ -187,16 +188,6 @@ impl Change {
 
 fn aside(file: &Path) -> PathBuf {
     file.with_extension("aside")
-}
-
-fn mtime(file: &Path) -> SystemTime {
-    let metadata = fs::metadata(file).expect("the file");
-    metadata.modified().expect("an mtime")
-}
-
-fn set_mtime(file: &Path, mtime: SystemTime) {
-    let file = File::options().append(true).open(file).expect("the file");
-    file.set_modified(mtime).expect("set");
 }
 
 fn append(file: &Path, bytes: &[u8]) {

@@ -55,7 +55,7 @@ const REASONS: [Reason; 7] = [
     Reason {
         name: "another key",
         happens: |_| {},
-        upload: |scene| upload_to(scene, "another/key"),
+        upload: |scene| scene.upload_to(&scene.bucket, "another/key"),
     },
     Reason {
         name: "another file",
@@ -63,32 +63,17 @@ const REASONS: [Reason; 7] = [
             fs::copy(&scene.file, scene.dir.path().join("copy")).expect("copied");
         },
         upload: |scene| {
-            let upload = scene.bucket.upload_file(KEY, scene.dir.path().join("copy"));
-            with_state(upload, scene)
+            let copy = scene.dir.path().join("copy");
+            let upload = scene.bucket.upload_file(KEY, copy).part_size(PART);
+            upload.checkpoint(Checkpoint::at(scene.checkpoint()))
         },
     },
     Reason {
         name: "a damaged checkpoint",
-        happens: damage,
+        happens: Scene::damage_checkpoint,
         upload: Scene::upload,
     },
 ];
-
-fn upload_to<'a>(scene: &'a Scene, key: &str) -> UploadFile<'a> {
-    with_state(scene.bucket.upload_file(key, &scene.file), scene)
-}
-
-fn with_state<'a>(upload: UploadFile<'a>, scene: &Scene) -> UploadFile<'a> {
-    let upload = upload.part_size(PART);
-    upload.checkpoint(Checkpoint::at(scene.checkpoint()))
-}
-
-/// Flips a bit in the last frame of the checkpoint.
-fn damage(scene: &Scene) {
-    let mut bytes = fs::read(scene.checkpoint()).expect("the checkpoint");
-    *bytes.last_mut().expect("not empty") ^= 1;
-    fs::write(scene.checkpoint(), bytes).expect("damaged");
-}
 
 /// Leaves the state of an upload of two parts behind, and returns the upload's id.
 fn interrupted(scene: &Scene) -> String {
@@ -250,7 +235,7 @@ fn debts_add_up_over_the_runs_and_each_is_paid_by_itself() {
     const KEYS: [&str; 4] = ["first", "second", "third", "fourth"];
     for routines in [1, 4] {
         let scene = Scene::with_parts(6);
-        let upload = |key| upload_to(&scene, key).routines(routines);
+        let upload = |key| scene.upload_to(&scene.bucket, key).routines(routines);
         let refusing = refuse_aborts(&scene);
         let mut begun: Vec<String> = vec![];
         for key in KEYS {
@@ -276,7 +261,7 @@ fn debts_survive_the_damage_of_the_checkpoint_that_remembers_them() {
         let bytes = fs::read(scene.checkpoint()).expect("the checkpoint");
         fs::write(scene.checkpoint(), &bytes[..bytes.len() - 1]).expect("cut");
     };
-    for harm in [damage, cut] {
+    for harm in [Scene::damage_checkpoint, cut] {
         let scene = Scene::with_parts(6);
         let old = interrupted(&scene);
         scene.rewrite();
@@ -303,10 +288,9 @@ fn a_debt_of_this_very_run_is_paid_at_its_end() {
             let refused = Fault::deny().on(AbortMultipartUpload).times(1);
             let refused = scene.server.fault(refused);
             let uploaded = upload(&scene).routines(routines).run().expect("uploaded");
-            assert_eq!(uploaded.restarts, [RestartReason::FileChanged]);
             assert_eq!(refused.hits(), 1);
             assert_eq!(scene.server.count(AbortMultipartUpload), 2);
-            scene.expect_done(&uploaded);
+            scene.expect_restarted(&uploaded, RestartReason::FileChanged);
         }
     }
 }
@@ -436,10 +420,7 @@ fn what_is_owed_at_another_endpoint_is_named_until_a_client_from_there_comes_by(
         let here = interrupted(&scene);
         let elsewhere = LocalServer::start().expect("a port");
         let bucket = bucket(client(&elsewhere));
-        let upload_there = || {
-            let upload = bucket.upload_file(KEY, &scene.file);
-            with_state(upload, &scene).routines(routines)
-        };
+        let upload_there = || scene.upload_to(&bucket, KEY).routines(routines);
         for _ in 0..2 {
             let error = fail_midway(&elsewhere, upload_there());
             assert_eq!(error.left_behind(), [&*here]);
@@ -465,7 +446,7 @@ fn what_is_owed_at_another_endpoint_is_named_by_the_run_that_deletes_the_checkpo
     let here = interrupted(&scene);
     let elsewhere = LocalServer::start().expect("a port");
     let bucket = bucket(client(&elsewhere));
-    let upload_there = || with_state(bucket.upload_file(KEY, &scene.file), &scene);
+    let upload_there = || scene.upload_to(&bucket, KEY);
     fail_midway(&elsewhere, upload_there());
     let uploaded = upload_there().run().expect("resumed");
     assert_eq!(uploaded.parts_resumed(), 2);

@@ -94,8 +94,7 @@ fn in_every_phase_a_second_upload_on_one_checkpoint_is_told_at_once_and_sends_no
             let first = meanwhile(run, || {
                 let held = held;
                 held.wait_reached(1);
-                let upload = second.upload_file(KEY, &scene.file).part_size(PART);
-                let upload = upload.checkpoint(Checkpoint::at(scene.checkpoint()));
+                let upload = scene.upload_to(&second, KEY);
                 expect_busy(&scene, told_at_once(&held, upload), &case);
                 let words = ["another upload is using it"];
                 scene.program().run().expect_error(1, &words);
@@ -538,8 +537,7 @@ mod heirs {
         halt.lift(&scene.server);
 
         let uploaded = scene.upload().run().expect("the lock is free");
-        assert_eq!(uploaded.parts_resumed(), 2);
-        scene.expect_done(&uploaded);
+        scene.expect_resumed(&uploaded, 2);
         stdin
             .write_all(b"x")
             .expect("the heir was there to read it");

@@ -27,8 +27,7 @@ fn a_vanished_upload_is_settled_by_what_is_there_whenever_it_vanishes() {
     for (operation, nth) in GONE_AT {
         for there in [There::Nothing, There::Ours, There::AnotherOfThatLength] {
             for routines in [1, 4] {
-                let scene = Scene::with_parts(PARTS);
-                scene.interrupt_after(2);
+                let scene = Scene::with_parts(PARTS).interrupted_after(2);
                 let bytes = fs::read(&scene.file).expect("the file");
                 match there {
                     There::Nothing => {}
@@ -141,7 +140,6 @@ fn with_forbid_overwrite_an_object_that_came_in_between_is_kept_and_so_are_the_p
         assert!(scene.server.remove_object(BUCKET, KEY));
         let uploaded = upload().run().expect("completed");
         assert_eq!(uploaded.bytes_sent, 0);
-        assert_eq!(uploaded.parts_resumed(), PARTS);
-        scene.expect_done(&uploaded);
+        scene.expect_resumed(&uploaded, PARTS);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{BUCKET, KEY, PART, Scene, bucket, client};
 use oss_upload::local_server::{Fault, Operation};
-use oss_upload::{Checkpoint, SignatureVersion, UploadFile};
+use oss_upload::{SignatureVersion, UploadFile};
 
 const TEXTS: [(&str, &str); 9] = [
     ("chinese", "备份 二〇二六"),
@@ -72,8 +72,7 @@ fn white_space_at_the_ends_is_trimmed_on_every_side() {
     for version in [SignatureVersion::V1, SignatureVersion::V4] {
         let scene = Scene::with_parts(3);
         let bucket = bucket(client(&scene.server).signature_version(version));
-        let upload = bucket.upload_file(KEY, &scene.file).part_size(PART);
-        let upload = upload.checkpoint(Checkpoint::at(scene.checkpoint()));
+        let upload = scene.upload_to(&bucket, KEY);
         let uploaded = upload
             .meta("a", " \u{3000}中 文\u{a0} ")
             .run()

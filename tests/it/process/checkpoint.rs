@@ -116,8 +116,7 @@ fn it_leaves_an_upload_that_runs_alone() {
 
 #[test]
 fn bad_usage_is_status_2_and_nothing_is_sent() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let example = || Program::example("checkpoint");
     for (arguments, word) in [
         (&[][..], "inspect"),

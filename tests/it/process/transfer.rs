@@ -2,7 +2,7 @@
 
 use super::{names_in, number};
 use crate::support::process::Program;
-use crate::support::{BUCKET, KEY, PART, Scene, keeping_mtime};
+use crate::support::{BUCKET, KEY, PART, Scene, keeping_mtime, set_mtime};
 use oss_upload::local_server::{Fault, Operation};
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -55,18 +55,11 @@ fn a_range_of_the_file_is_the_object() {
 
 #[test]
 fn parts_whose_checkpoint_is_lost_are_found_on_the_server() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     fs::remove_file(scene.checkpoint()).expect("a checkpoint");
     let json = scene.program().arg("--find").run().json();
     assert_eq!(number(&json, "parts_resumed"), 2);
     scene.expect_object(0);
-}
-
-fn set_mtime(scene: &Scene, back: Duration) {
-    let file = fs::File::options().append(true).open(&scene.file);
-    let time = SystemTime::now() - back;
-    file.and_then(|file| file.set_modified(time)).expect("set");
 }
 
 #[test]
@@ -77,9 +70,9 @@ fn an_mtime_that_differs_counts_as_far_as_it_is_to() {
         (&["--mtime-within", "2h"], 2),
         (&["--mtime-within", "60"], 0),
     ] {
-        let scene = Scene::with_parts(4);
-        scene.interrupt_after(2);
-        set_mtime(&scene, Duration::from_secs(60 * 60));
+        let scene = Scene::with_parts(4).interrupted_after(2);
+        let back = Duration::from_secs(60 * 60);
+        set_mtime(&scene.file, SystemTime::now() - back);
         let json = scene.program().args(arguments).run().json();
         assert_eq!(number(&json, "parts_resumed"), resumed, "{arguments:?}");
         scene.expect_object(0);
@@ -88,8 +81,7 @@ fn an_mtime_that_differs_counts_as_far_as_it_is_to() {
 
 #[test]
 fn what_is_to_be_ignored_makes_nothing_be_read_again() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     // Its ctime is another.
     keeping_mtime(&scene.file, || ());
     for (arguments, reads_again) in [

@@ -1,9 +1,9 @@
 //! Runs of an upload that are watched, and what is expected of them.
 
 use super::process::WATCHDOG;
-use super::{BUCKET, Scene, client};
-use oss_upload::{ClientBuilder, Control, Error, UploadFile, Uploaded};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use super::{Scene, bucket, client, meanwhile};
+use oss_upload::{ClientBuilder, Control, Error, ErrorKind, UploadFile, Uploaded};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -13,8 +13,7 @@ pub(crate) const STALL: Duration = Duration::from_millis(300);
 impl Scene {
     /// The same with other settings of the client.
     pub(crate) fn with_client(mut self, set: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Scene {
-        let built = set(client(&self.server)).build();
-        self.bucket = built.and_then(|c| c.bucket(BUCKET)).expect("a client");
+        self.bucket = bucket(set(client(&self.server)));
         self
     }
 
@@ -44,6 +43,24 @@ impl Scene {
             panic!("{what}: it succeeded")
         };
         error
+    }
+
+    /// A cancel is heard, and ends the upload, once it has come that far.
+    #[track_caller]
+    pub(crate) fn expect_cancelled_once(&self, far: &Receiver<()>) {
+        let control = Control::new();
+        let (done, ended) = mpsc::channel();
+        let run = || {
+            let ran = self.upload().control(&control).run();
+            let _ = done.send(());
+            ran
+        };
+        let error = meanwhile(run, || {
+            far.recv_timeout(WATCHDOG).expect("it comes that far");
+            control.cancel();
+            ended.recv_timeout(WATCHDOG).expect("it is heard");
+        });
+        assert_eq!(error.expect_err("cancelled").kind(), ErrorKind::Cancelled);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Giving up what an earlier run left, without uploading.
 
-use super::{damage, open_uploads, owe_an_upload};
+use super::{open_uploads, owe_an_upload, while_at_part};
 use crate::support::runs::code;
-use crate::support::{Scene, client, meanwhile, wait_reached};
+use crate::support::{Scene, client};
 use oss_upload::local_server::{Fault, LocalServer, Operation};
 use oss_upload::{Abandoned, Client, Error, ErrorKind};
 use std::fs;
@@ -68,8 +68,7 @@ fn what_cannot_be_aborted_is_told_and_tried_again_by_the_next_call() {
 
 #[test]
 fn an_upload_that_keeps_having_parts_is_not_called_aborted() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let listing =
         crate::support::listing(&scene, |_| "<ETag>\"x\"</ETag><Size>1</Size>".to_owned());
     scene.server.fault(listing);
@@ -84,8 +83,7 @@ fn an_upload_that_keeps_having_parts_is_not_called_aborted() {
 
 #[test]
 fn an_upload_that_is_gone_already_needs_nothing() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     scene.server.drop_upload(&scene.upload_id());
     let abandoned = abandon(&scene).expect("abandoned");
     assert_eq!(abandoned.aborted.len(), 1);
@@ -94,8 +92,7 @@ fn an_upload_that_is_gone_already_needs_nothing() {
 
 #[test]
 fn another_endpoint_is_named_and_asked_nothing() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let elsewhere = LocalServer::start().expect("a port");
     let before = fs::read(scene.checkpoint()).expect("the checkpoint");
     let other = client(&elsewhere).build().expect("a client");
@@ -130,9 +127,8 @@ fn what_is_owed_to_another_endpoint_is_left_behind() {
 
 #[test]
 fn of_a_damaged_one_the_upload_is_aborted_that_it_still_names() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
-    damage(&scene.checkpoint());
+    let scene = Scene::with_parts(4).interrupted_after(2);
+    scene.damage_checkpoint();
     let abandoned = abandon(&scene).expect("abandoned");
     assert_eq!(abandoned.aborted.len(), 1);
     assert_eq!(open_uploads(&scene), [""; 0]);
@@ -164,20 +160,8 @@ fn what_is_no_checkpoint_is_left_alone_and_an_empty_one_deleted() {
 #[test]
 fn a_checkpoint_in_use_is_told_and_its_upload_not_aborted() {
     let scene = Scene::with_parts(4);
-    let (held, gate) = Fault::hold();
-    scene
-        .server
-        .fault(held.on(Operation::UploadPart).nth(2).times(1));
-    let uploaded = meanwhile(
-        || scene.upload().run(),
-        || {
-            wait_reached(&gate, 1);
-            let busy = abandon(&scene);
-            gate.open();
-            let error = busy.expect_err("it is in use");
-            assert_eq!(error.kind(), ErrorKind::CheckpointBusy);
-        },
-    );
-    scene.expect_done(&uploaded.expect("uploaded"));
+    let busy = while_at_part(&scene, 2, || abandon(&scene));
+    let error = busy.expect_err("it is in use");
+    assert_eq!(error.kind(), ErrorKind::CheckpointBusy);
     assert_eq!(scene.server.count(Operation::AbortMultipartUpload), 0);
 }

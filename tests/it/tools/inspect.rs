@@ -1,8 +1,7 @@
 //! A look at a checkpoint.
 
-use super::{damage, owe_an_upload};
-use crate::support::{BUCKET, Case, KEY, PART, Scene, keeping_mtime, meanwhile, wait_reached};
-use oss_upload::local_server::{Fault, Operation};
+use super::{owe_an_upload, while_at_part};
+use crate::support::{BUCKET, Case, KEY, PART, Scene, keeping_mtime};
 use oss_upload::{Checkpoint, CheckpointInfo, CheckpointState, ErrorKind, FileState};
 use std::fs;
 use std::io;
@@ -23,8 +22,7 @@ fn file_state(scene: &Scene) -> FileState {
 
 #[test]
 fn it_tells_what_it_is_of_and_how_far_that_is() {
-    let scene = Scene::with_parts(5);
-    scene.interrupt_after(3);
+    let scene = Scene::with_parts(5).interrupted_after(3);
     let info = inspect(&scene);
     assert_eq!(info.state, CheckpointState::Intact);
     assert!(!info.is_in_use);
@@ -53,8 +51,7 @@ fn it_tells_what_it_is_of_and_how_far_that_is() {
 
 #[test]
 fn it_tells_what_became_of_the_local_file() {
-    let scene = Scene::with_parts(3);
-    scene.interrupt_after(1);
+    let scene = Scene::with_parts(3).interrupted_after(1);
     assert_eq!(file_state(&scene), FileState::Unchanged);
     #[cfg(unix)]
     {
@@ -72,29 +69,19 @@ fn it_tells_what_became_of_the_local_file() {
 #[test]
 fn an_upload_that_is_using_it_is_seen_and_not_disturbed() {
     let scene = Scene::with_parts(4);
-    let (held, gate) = Fault::hold();
-    scene
-        .server
-        .fault(held.on(Operation::UploadPart).nth(3).times(1));
-    let uploaded = meanwhile(
-        || scene.upload().run(),
-        || {
-            wait_reached(&gate, 1);
-            // Where locks keep others from reading, that it is in use is all that can be said.
-            for _ in 0..100 {
-                match Checkpoint::inspect(scene.checkpoint()) {
-                    Ok(info) => {
-                        assert!(info.is_in_use);
-                        let progress = info.progress.expect("parts");
-                        assert!((1..=2).contains(&progress.parts_done), "{progress:?}");
-                    }
-                    Err(error) => assert_eq!(error.kind(), ErrorKind::CheckpointBusy),
+    while_at_part(&scene, 3, || {
+        // Where locks keep others from reading, that it is in use is all that can be said.
+        for _ in 0..100 {
+            match Checkpoint::inspect(scene.checkpoint()) {
+                Ok(info) => {
+                    assert!(info.is_in_use);
+                    let progress = info.progress.expect("parts");
+                    assert!((1..=2).contains(&progress.parts_done), "{progress:?}");
                 }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::CheckpointBusy),
             }
-            gate.open();
-        },
-    );
-    scene.expect_done(&uploaded.expect("uploaded"));
+        }
+    });
 }
 
 #[test]
@@ -102,7 +89,7 @@ fn what_is_damaged_or_none_is_an_answer_and_no_error() {
     let scene = Scene::with_parts(3);
     let id = scene.interrupt_after(2).upload_id().map(str::to_owned);
     let intact = fs::read(scene.checkpoint()).expect("the checkpoint");
-    damage(&scene.checkpoint());
+    scene.damage_checkpoint();
     let damaged = inspect(&scene);
     assert_eq!(damaged.state, CheckpointState::Damaged);
     assert_eq!(damaged.upload.map(|upload| upload.upload_id), id);

@@ -1,6 +1,6 @@
 //! The open uploads of a bucket: listed, looked at, aborted by age.
 
-use super::{leave_open, lose_checkpoint, open_uploads, upload_to};
+use super::{leave_open, lose_checkpoint, open_uploads};
 use crate::server::client::begin;
 use crate::support::runs::code;
 use crate::support::{BUCKET, Case, PART, Scene, bucket, client};
@@ -23,7 +23,7 @@ fn listed(scene: &Scene, prefix: &str) -> Vec<PendingUpload> {
 /// Begins an upload while the server's clock is off by so many days.
 fn begin_at(scene: &Scene, days: i64, key: &str) -> String {
     scene.server.set_clock_offset(days * DAY as i64);
-    leave_open(scene, upload_to(scene, key), 1)
+    leave_open(scene, scene.upload_to(&scene.bucket, key), 1)
 }
 
 /// A page that names these uploads, begun long ago, and leads to that marker.

@@ -1,14 +1,14 @@
 //! What a run would do, said without doing it.
 
-use super::{damage, upload_to};
-use crate::support::{Case, PART, Scene, keeping_mtime, meanwhile, wait_reached};
+use super::while_at_part;
+use crate::support::{Case, PART, Scene, keeping_mtime, set_mtime};
 use oss_upload::local_server::{Fault, Operation};
 use oss_upload::{
     Checkpoint, ErrorKind, Identity, Outcome, PlannedStart, RestartReason, UploadFile, UploadPlan,
     Verify,
 };
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 /// What a connection takes, by the documentation of the crate.
@@ -60,12 +60,6 @@ fn it_tells_how_the_file_is_cut_and_what_that_takes() {
     );
 }
 
-fn touch(file: &Path) {
-    let file = fs::File::options().append(true).open(file);
-    let touched = file.and_then(|file| file.set_modified(SystemTime::UNIX_EPOCH));
-    touched.expect("touched");
-}
-
 /// What happens to an interrupted upload, and what then becomes of it.
 type Difference = (
     &'static str,
@@ -112,7 +106,7 @@ fn differences() -> Vec<Difference> {
         ),
         (
             "another mtime, where any will do",
-            |scene| touch(&scene.file),
+            |scene| set_mtime(&scene.file, SystemTime::UNIX_EPOCH),
             |upload| upload.identity(Identity::strict().any_mtime()),
             resume(true),
         ),
@@ -142,7 +136,7 @@ fn differences() -> Vec<Difference> {
         ),
         (
             "damage",
-            |scene| damage(&scene.checkpoint()),
+            Scene::damage_checkpoint,
             |upload| upload,
             Restart(CheckpointDamaged),
         ),
@@ -159,8 +153,7 @@ fn differences() -> Vec<Difference> {
 fn it_foresees_what_the_run_does_then() {
     for (name, happens, change, start) in differences() {
         let _case = Case(name);
-        let scene = Scene::with_parts(5);
-        scene.interrupt_after(3);
+        let scene = Scene::with_parts(5).interrupted_after(3);
         happens(&scene);
         let told = plan(&scene, &change(scene.upload()));
         assert_eq!(told.start, start);
@@ -177,9 +170,8 @@ fn it_foresees_what_the_run_does_then() {
 
 #[test]
 fn a_checkpoint_of_another_target_is_no_start() {
-    let scene = Scene::with_parts(3);
-    scene.interrupt_after(2);
-    let other = upload_to(&scene, "other").checkpoint(Checkpoint::at(scene.checkpoint()));
+    let scene = Scene::with_parts(3).interrupted_after(2);
+    let other = scene.upload_to(&scene.bucket, "other");
     let told = plan(&scene, &other);
     let other_target = PlannedStart::Restart(RestartReason::OtherTarget);
     assert_eq!(told.start, other_target);
@@ -195,7 +187,7 @@ fn it_refuses_what_a_run_refuses_before_its_first_request() {
             ErrorKind::Options,
         ),
         ("routines", |s| s.upload().routines(0), ErrorKind::Options),
-        ("a key", |s| upload_to(s, "/"), ErrorKind::Options),
+        ("a key", |s| s.upload_to(&s.bucket, "/"), ErrorKind::Options),
         (
             "a header",
             |s| s.upload().header("host", "x"),
@@ -241,20 +233,8 @@ fn it_refuses_what_a_run_refuses_before_its_first_request() {
 #[test]
 fn an_upload_under_way_is_seen() {
     let scene = Scene::with_parts(3);
-    let (held, gate) = Fault::hold();
-    scene
-        .server
-        .fault(held.on(Operation::UploadPart).nth(2).times(1));
-    let uploaded = meanwhile(
-        || scene.upload().run(),
-        || {
-            wait_reached(&gate, 1);
-            let told = scene.upload().plan().expect("a plan");
-            assert!(told.is_checkpoint_in_use);
-            gate.open();
-        },
-    );
-    scene.expect_done(&uploaded.expect("uploaded"));
+    let told = while_at_part(&scene, 2, || scene.upload().plan());
+    assert!(told.expect("a plan").is_checkpoint_in_use);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `pending`, run as a program.
 
-use super::{leave_open, lose_checkpoint, open_uploads, upload_to};
+use super::{leave_open, lose_checkpoint, open_uploads};
 use crate::support::process::Program;
 use crate::support::{BUCKET, KEY, PART, Scene};
 use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, Operation};
@@ -30,7 +30,7 @@ fn old_and_new(scene: &Scene) -> (String, String) {
     scene.server.set_clock_offset(-10 * DAY);
     let old = lose_checkpoint(scene, 2);
     scene.server.set_clock_offset(0);
-    let new = leave_open(scene, upload_to(scene, "new\n.bin"), 1);
+    let new = leave_open(scene, scene.upload_to(&scene.bucket, "new\n.bin"), 1);
     (old, new)
 }
 

@@ -1,6 +1,6 @@
 //! Going on with an upload that is known by its parts alone, where no checkpoint tells of one.
 
-use super::{damage, leave_open, lose_checkpoint, open_uploads, upload_to};
+use super::{leave_open, lose_checkpoint, open_uploads};
 use crate::support::logs::heard_during;
 use crate::support::process::{Halt, Moment, Program};
 use crate::support::runs::{code, watched};
@@ -90,8 +90,7 @@ fn nothing_is_looked_for_unless_asked_for() {
 
 #[test]
 fn nothing_is_looked_for_where_a_checkpoint_tells_or_one_part_is_all() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let uploaded = find(&scene).expect("resumed");
     assert_eq!(uploaded.outcome, resumed(2));
     let one_part = scene.upload().part_size(8 << 20).find_on_server();
@@ -118,9 +117,8 @@ fn all_parts_may_be_there_already() {
     fs::remove_file(scene.checkpoint()).expect("a checkpoint");
     scene.server.forget_requests();
     let uploaded = find(&scene).expect("uploaded");
-    assert_eq!(uploaded.parts_resumed(), 4);
     assert_eq!(uploaded.bytes_sent, 0);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 4);
 }
 
 #[test]
@@ -164,7 +162,7 @@ fn only_uploads_of_exactly_this_key_are_looked_at() {
     let scene = Scene::with_parts(4);
     let longer = format!("{KEY}.bak");
     let keys = [&*longer, "dir/object", "dir/objecu"];
-    let others = keys.map(|key| leave_open(&scene, upload_to(&scene, key), 3));
+    let others = keys.map(|key| leave_open(&scene, scene.upload_to(&scene.bucket, key), 3));
     let uploaded = find(&scene).expect("uploaded");
     assert_eq!(uploaded.outcome, Outcome::Fresh);
     assert_eq!(scene.server.count(ListParts), 0);
@@ -445,7 +443,7 @@ fn a_file_that_changes_meanwhile_is_sent_whole_and_nothing_is_found_again() {
 fn what_is_to_be_aborted_is_not_found() {
     let scene = Scene::with_parts(5);
     let old = scene.interrupt_after(3).upload_id().map(str::to_owned);
-    damage(&scene.checkpoint());
+    scene.damage_checkpoint();
     let refused = scene.server.fault(Fault::deny().on(AbortMultipartUpload));
     let uploaded = find(&scene).expect("uploaded");
     let damaged = Outcome::Restarted(RestartReason::CheckpointDamaged);

@@ -73,8 +73,7 @@ fn an_object_that_is_complete_by_then_stays_and_nothing_else() {
 #[test]
 fn a_state_of_an_earlier_run_is_cleared_and_nothing_else_asked_for() {
     for routines in [1, 4] {
-        let scene = Scene::with_parts(6);
-        scene.interrupt_after(2);
+        let scene = Scene::with_parts(6).interrupted_after(2);
         let control = Control::new();
         control.abandon();
         let upload = scene.upload().routines(routines).control(&control);
@@ -189,8 +188,7 @@ fn where_it_was_refused_it_can_be_abandoned_again() {
 #[test]
 fn what_earlier_runs_owe_goes_too() {
     for routines in [1, 4] {
-        let scene = Scene::with_parts(6);
-        scene.interrupt_after(2);
+        let scene = Scene::with_parts(6).interrupted_after(2);
         scene.rewrite();
         let refused = Fault::deny().on(AbortMultipartUpload).times(1);
         scene.server.fault(refused);
@@ -204,8 +202,7 @@ fn what_earlier_runs_owe_goes_too() {
 
 #[test]
 fn what_is_owed_at_another_endpoint_is_still_remembered() {
-    let scene = Scene::with_parts(6);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(6).interrupted_after(2);
     let here = scene.upload_id();
     let elsewhere = LocalServer::start().expect("a port");
     let there = bucket(client(&elsewhere));
@@ -213,8 +210,7 @@ fn what_is_owed_at_another_endpoint_is_still_remembered() {
     let abandoning = control.clone();
     let abandon = Fault::run(move |_| abandoning.abandon());
     elsewhere.fault(at(UploadPart, abandon));
-    let upload = there.upload_file(KEY, &scene.file).part_size(PART);
-    let upload = upload.checkpoint(Checkpoint::at(scene.checkpoint()));
+    let upload = scene.upload_to(&there, KEY);
     let error = upload.control(&control).run().expect_err("abandoned");
     assert_eq!(error.left_behind(), [here]);
     assert_eq!(elsewhere.pending_uploads(), []);

@@ -5,16 +5,9 @@ use oss_upload::RestartReason;
 
 /// While the server hangs in one call.
 fn cancel_at(operation: Operation, routines: usize, fault: Fault) {
-    let scene = about_to(operation);
-    scene.server.fault(at(operation, fault));
-    let far = arrival(&scene, operation);
-    let upload = || scene.upload().routines(routines);
-    let error = cancelled_when(&far, upload());
-    let has_state = !matches!(operation, InitiateMultipartUpload | PutObject);
-    assert_eq!(error.is_resumable(), has_state);
-    assert_eq!(scene.checkpoint().exists(), has_state);
-    assert_eq!(error.left_behind(), [""; 0]);
-    expect_continued(&scene, &error, upload());
+    end_at(operation, routines, fault, |far, upload| {
+        (cancelled_when(far, upload), true)
+    });
 }
 
 #[test]
@@ -87,8 +80,7 @@ fn every_part_that_was_acknowledged_before_it_is_recorded() {
         scene.server.clear_faults();
         scene.server.fault(Fault::deny().on(ListParts));
         let uploaded = scene.upload().run().expect("resumed");
-        assert_eq!(uploaded.parts_resumed(), part - 1);
-        scene.expect_done(&uploaded);
+        scene.expect_resumed(&uploaded, part - 1);
     }
 }
 
@@ -113,8 +105,7 @@ mod aborting {
 
     #[test]
     fn what_was_found_of_no_use() {
-        let scene = Scene::with_parts(6);
-        scene.interrupt_after(2);
+        let scene = Scene::with_parts(6).interrupted_after(2);
         let old = scene.upload_id();
         scene.rewrite();
         let far = hanging(&scene);
@@ -159,8 +150,7 @@ mod aborting {
     /// The object is there already, so that is what is reported.
     #[test]
     fn what_is_owed_when_all_is_done() {
-        let scene = Scene::with_parts(6);
-        scene.interrupt_after(2);
+        let scene = Scene::with_parts(6).interrupted_after(2);
         let old = scene.upload_id();
         scene.rewrite();
         scene.once(Fault::deny(), AbortMultipartUpload);
@@ -208,8 +198,7 @@ fn one_control_ends_all_uploads_that_were_given_it() {
 #[test]
 fn an_upload_that_is_given_a_cancelled_control_leaves_the_state_alone() {
     for routines in [1, 4] {
-        let scene = Scene::with_parts(6);
-        scene.interrupt_after(2);
+        let scene = Scene::with_parts(6).interrupted_after(2);
         let control = Control::new();
         control.cancel();
         let upload = || scene.upload().routines(routines);

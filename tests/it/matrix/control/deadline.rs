@@ -26,18 +26,9 @@ fn late_by(control: &Control, upload: UploadFile<'_>) -> Error {
 
 /// While the server hangs in one call.
 fn late_at(operation: Operation, routines: usize, fault: Fault) {
-    let scene = about_to(operation);
-    scene.server.fault(at(operation, fault));
-    let far = arrival(&scene, operation);
-    let upload = || scene.upload().routines(routines);
-    let error = late(upload());
-    if far.try_recv().is_ok() {
-        let has_state = !matches!(operation, InitiateMultipartUpload | PutObject);
-        assert_eq!(error.is_resumable(), has_state);
-    }
-    assert_eq!(scene.checkpoint().exists(), error.is_resumable());
-    assert_eq!(error.left_behind(), [""; 0]);
-    expect_continued(&scene, &error, upload());
+    end_at(operation, routines, fault, |far, upload| {
+        (late(upload), far.try_recv().is_ok())
+    });
 }
 
 #[test]
@@ -110,8 +101,7 @@ fn an_abort_that_hangs_is_given_up_and_the_upload_named() {
     let error = late(scene.upload_without_checkpoint());
     assert_eq!(error.left_behind(), [scene.upload_id()]);
     // Begun long before the time is over, and never answered.
-    let scene = Scene::with_parts(6);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(6).interrupted_after(2);
     let old = scene.upload_id();
     scene.rewrite();
     scene
@@ -156,8 +146,7 @@ fn one_that_is_far_away_changes_nothing() {
             scene.expect_done(&uploaded.expect("in time"));
         }
         // What is of no use is aborted.
-        let scene = Scene::with_parts(6);
-        scene.interrupt_after(2);
+        let scene = Scene::with_parts(6).interrupted_after(2);
         scene.rewrite();
         let uploaded = scene.upload().deadline(within).run();
         scene.expect_done(&uploaded.expect("in time"));
@@ -167,8 +156,7 @@ fn one_that_is_far_away_changes_nothing() {
 /// So short that it is over before anything is asked.
 #[test]
 fn one_that_is_over_at_once_leaves_an_earlier_state_alone() {
-    let scene = Scene::with_parts(6);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(6).interrupted_after(2);
     let upload = scene.upload().deadline(Duration::from_nanos(1));
     let error = upload.run().expect_err("too late");
     assert_eq!(error.kind(), ErrorKind::DeadlineExceeded, "{error}");

@@ -182,8 +182,7 @@ fn a_provider_that_panics_at_an_abort_costs_that_abort_and_not_the_upload() {
         (Panicking::when(1..=1), refused().times(0)),
         (Panicking::when_refused(), refused()),
     ] {
-        let scene = Scene::with_parts(6);
-        scene.interrupt_after(2);
+        let scene = Scene::with_parts(6).interrupted_after(2);
         scene.rewrite();
         scene.server.fault(refused.on(AbortMultipartUpload));
         let scene = scene.with_client(|client| client.credentials(provider));

@@ -47,11 +47,7 @@ fn pause_at(n: u32, scene: &Scene, upload: UploadFile<'_>) -> Uploaded {
 #[test]
 fn no_request_begins_in_a_pause_and_the_upload_goes_on_where_it_was() {
     let fresh = || Scene::with_parts(4);
-    let resumed = || {
-        let scene = Scene::with_parts(6);
-        scene.interrupt_after(3);
-        scene
-    };
+    let resumed = || Scene::with_parts(6).interrupted_after(3);
     type Case = (fn() -> Scene, u32);
     let cases: [Case; 4] = [
         (fresh, 1 + 4 + 1),
@@ -124,8 +120,7 @@ fn whoever_looks_on_does_so_while_an_abort_waits_for_the_end_of_a_pause() {
 #[test]
 fn the_file_is_not_read_in_a_pause() {
     for routines in [1, 4] {
-        let scene = Scene::with_parts(6);
-        scene.interrupt_after(3);
+        let scene = Scene::with_parts(6).interrupted_after(3);
         let (control, phases) = (Control::new(), Notes::new());
         let pausing = control.clone();
         scene.once(Fault::run(move |_| pausing.pause()), ListParts);

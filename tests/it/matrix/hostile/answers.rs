@@ -343,8 +343,7 @@ fn a_list_of_more_parts_than_there_can_be_is_not_read_to_its_end() {
     assert_eq!(pages.iter().map(|page| page.hits()).sum::<u32>(), 11);
     scene.server.clear_faults();
     let uploaded = watched(scene.upload()).expect("resumed");
-    assert_eq!(uploaded.parts_resumed(), 1);
-    scene.expect_done(&uploaded);
+    scene.expect_resumed(&uploaded, 1);
 }
 
 const PAGE: &str = "<html><title>Please log in</title></html>";
@@ -374,7 +373,6 @@ fn an_answer_that_says_stored_is_no_success_when_nothing_is() {
         lies.iter().for_each(|lie| lie.remove());
         let uploaded = watched(scene.upload()).expect("uploaded");
         let resumed = if operation == complete { 3 } else { 0 };
-        assert_eq!(uploaded.parts_resumed(), resumed);
-        scene.expect_done(&uploaded);
+        scene.expect_resumed(&uploaded, resumed);
     }
 }

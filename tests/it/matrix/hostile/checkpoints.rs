@@ -17,8 +17,7 @@ const BYSTANDER: &str = "bystander.bin";
 
 #[test]
 fn a_checkpoint_by_the_documented_format_is_the_library_s_byte_for_byte() {
-    let scene = Scene::with_parts(4);
-    scene.interrupt_after(2);
+    let scene = Scene::with_parts(4).interrupted_after(2);
     let [upload] = &scene.server.pending_uploads()[..] else {
         panic!("one upload")
     };
