@@ -18,10 +18,7 @@ const MAX_REPAIRS: usize = 3;
 
 impl Attempt<'_, '_> {
     /// Sends what is missing and completes the object, again when the server has lost parts.
-    pub(in crate::upload) fn send_and_complete(
-        &mut self,
-        open: &mut Open,
-    ) -> Result<Object, Ended> {
+    pub(super) fn send_and_complete(&mut self, open: &mut Open) -> Result<Object, Ended> {
         for _ in 0..=MAX_REPAIRS {
             self.send_missing(open)?;
             self.check_unchanged(&open.parts)?;
@@ -95,7 +92,7 @@ impl Attempt<'_, '_> {
 
     /// Whether the stored object is the file. A callback's answer, another server's or a portal's page tells no
     /// checksum: then the object itself may, and at least it must be there.
-    pub(in crate::upload) fn confirm(
+    pub(super) fn confirm(
         &mut self,
         operation: Operation,
         mut stored: Completed,
@@ -145,7 +142,7 @@ impl Attempt<'_, '_> {
     }
 
     /// The server does not know the upload: either it is complete, which the object itself proves, or it is gone.
-    pub(in crate::upload) fn settle(&mut self, open: &mut Open, was_complete: bool) -> Ended {
+    pub(super) fn settle(&mut self, open: &mut Open, was_complete: bool) -> Ended {
         open.used_up = true;
         let settled = self.find_object(&open.parts);
         match settled {
@@ -159,10 +156,7 @@ impl Attempt<'_, '_> {
     }
 
     /// The object of this key, if it has the right length and checksum and the metadata asked for.
-    pub(in crate::upload) fn find_object(
-        &mut self,
-        parts: &Parts,
-    ) -> Result<Option<(Completed, u64)>, Ended> {
+    pub(super) fn find_object(&mut self, parts: &Parts) -> Result<Option<(Completed, u64)>, Ended> {
         let head = match self.call(|calls, stop| calls.head_object(stop))? {
             Ok(head) => head,
             // Not there, or not ours to look at: a fresh upload is always right and only costs.

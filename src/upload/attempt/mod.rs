@@ -55,16 +55,16 @@ pub(super) struct Object {
 
 /// An upload on the server.
 #[derive(Debug)]
-pub(super) struct Open {
+struct Open {
     pub(super) upload_id: String,
     /// Finished parts.
-    pub(super) parts: Parts,
+    parts: Parts,
     /// Those of them that an earlier run had sent.
-    pub(super) resumed: BTreeSet<PartNumber>,
+    resumed: BTreeSet<PartNumber>,
     /// The id was used up: there is nothing left to abort.
-    pub(super) used_up: bool,
+    used_up: bool,
     /// It was found on the server, so that nobody saw with which options it had begun.
-    pub(super) has_unseen_options: bool,
+    has_unseen_options: bool,
 }
 
 impl Open {
@@ -80,8 +80,8 @@ impl Open {
 }
 
 pub(super) struct Attempt<'r, 'a> {
-    pub(super) job: &'r Job<'r>,
-    pub(super) state: &'r mut State<'a>,
+    job: &'r Job<'r>,
+    state: &'r mut State<'a>,
     pub(super) source: &'r Source,
     pub(super) plan: &'r Plan,
     pub(super) crew: &'r Crew,
@@ -115,7 +115,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
     }
 
     /// Enters a phase and tells the observer.
-    pub(super) fn enter(&mut self, phase: Phase) -> Result<(), Error> {
+    fn enter(&mut self, phase: Phase) -> Result<(), Error> {
         self.job.progress.set_phase(phase);
         self.state.watch.show(self.job)
     }
@@ -139,7 +139,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
     }
 
     /// Makes a call, so that those who look on see it going on.
-    pub(super) fn call<T: Send + Sync>(
+    fn call<T: Send + Sync>(
         &mut self,
         call: impl Fn(&Calls<'_>, &Arc<Stop>) -> T + Sync,
     ) -> Result<T, Error> {
@@ -251,7 +251,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
     }
 
     /// Sends the parts that the upload does not have yet.
-    pub(super) fn send_missing(&mut self, open: &mut Open) -> Result<(), Ended> {
+    fn send_missing(&mut self, open: &mut Open) -> Result<(), Ended> {
         let numbers = self.plan.parts().map(|part| part.number);
         let missing: Vec<PartNumber> = numbers.filter(|n| !open.parts.contains(*n)).collect();
         if missing.is_empty() {
@@ -310,7 +310,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
 
     /// The checksums of parts as their local bytes are now; `None` where the file is shorter. Reads no more of them
     /// once `enough` says so.
-    pub(super) fn local_crcs(
+    fn local_crcs(
         &mut self,
         source: &Source,
         parts: &[Part],

@@ -13,13 +13,13 @@ use crate::upload::source::identity::Change;
 use crate::upload::state::State;
 
 impl Attempt<'_, '_> {
-    pub(in crate::upload) fn decide(&self, found: &Found, listed: &Listed) -> Decision {
+    pub(super) fn decide(&self, found: &Found, listed: &Listed) -> Decision {
         let asked = self.job.header(self.source, self.plan, String::new());
         decide(found, &asked, self.job.trust(), listed, self.plan)
     }
 
     /// The recorded upload with its finished parts; `None` when there is none to go on with.
-    pub(in crate::upload) fn resume(&mut self, found: Found) -> Result<Option<Open>, Ended> {
+    pub(super) fn resume(&mut self, found: Found) -> Result<Option<Open>, Ended> {
         let mut listed = Listed::NotAsked;
         loop {
             let discard = match (self.decide(&found, &listed), &found.header) {
@@ -128,11 +128,7 @@ impl Attempt<'_, '_> {
     }
 
     /// Whether the local bytes of finished parts are what they were.
-    pub(in crate::upload) fn proved(
-        &mut self,
-        source: &Source,
-        done: &Parts,
-    ) -> Result<bool, Ended> {
+    pub(super) fn proved(&mut self, source: &Source, done: &Parts) -> Result<bool, Ended> {
         let parts: Vec<Part> = done
             .numbers()
             .filter_map(|number| self.plan.part(number))
@@ -143,7 +139,7 @@ impl Attempt<'_, '_> {
             && local.into_iter().all(|(number, crc)| !differs(number, crc)))
     }
 
-    pub(in crate::upload) fn count_resumed(&mut self, open: &mut Open) {
+    pub(super) fn count_resumed(&mut self, open: &mut Open) {
         for number in open.parts.numbers() {
             self.job.progress.add_resumed(self.plan.part_len(number));
         }

@@ -32,7 +32,7 @@ struct Match {
 impl Attempt<'_, '_> {
     /// The open upload of this key that has most of the file's bytes, to go on with; `None` when none has any, or when
     /// nobody asked for it. Once in a run: what it has found of no use is not to be found again.
-    pub(in crate::upload) fn find_on_server(&mut self) -> Result<Option<Open>, Ended> {
+    pub(super) fn find_on_server(&mut self) -> Result<Option<Open>, Ended> {
         if !mem::take(&mut self.state.is_to_search) {
             return Ok(None);
         }
@@ -158,7 +158,7 @@ impl Attempt<'_, '_> {
 
     /// Of an upload that was found nobody saw with which options it had begun: the object tells, now that it is complete.
     /// One with others is to be replaced.
-    pub(in crate::upload) fn check_options(&mut self, open: &Open) -> Result<(), Ended> {
+    pub(super) fn check_options(&mut self, open: &Open) -> Result<(), Ended> {
         if !open.has_unseen_options {
             return Ok(());
         }

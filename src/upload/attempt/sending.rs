@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// Why not all parts went up.
 #[derive(Debug)]
-pub(in crate::upload) enum Trouble {
+pub(super) enum Trouble {
     /// A request failed for good.
     Request(PartNumber, Failure),
     /// The file could not be read.
@@ -34,20 +34,20 @@ pub(in crate::upload) enum Trouble {
 }
 
 #[derive(Debug)]
-pub(in crate::upload) struct Sending<'a> {
-    pub(in crate::upload) calls: &'a Calls<'a>,
-    pub(in crate::upload) source: &'a Source,
-    pub(in crate::upload) plan: &'a Plan,
-    pub(in crate::upload) upload_id: &'a str,
-    pub(in crate::upload) pace: &'a Pace,
-    pub(in crate::upload) stop: &'a Arc<Stop>,
+pub(super) struct Sending<'a> {
+    pub(super) calls: &'a Calls<'a>,
+    pub(super) source: &'a Source,
+    pub(super) plan: &'a Plan,
+    pub(super) upload_id: &'a str,
+    pub(super) pace: &'a Pace,
+    pub(super) stop: &'a Arc<Stop>,
     /// What went wrong first; whatever follows is a consequence.
-    pub(in crate::upload) trouble: OnceLock<Trouble>,
+    pub(super) trouble: OnceLock<Trouble>,
 }
 
 impl<'a> Sending<'a> {
     /// Sends the parts. Those that were recorded are handed to `recorded`, also when not all of them were.
-    pub(in crate::upload) fn run<S: Storage>(
+    pub(super) fn run<S: Storage>(
         self,
         crew: &Crew,
         missing: &[PartNumber],

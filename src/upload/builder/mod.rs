@@ -82,7 +82,7 @@ pub struct UploadFile<'a> {
     pub(super) part_size: Option<u64>,
     pub(super) routines: Option<usize>,
     pub(super) checkpoint: Option<Checkpoint>,
-    pub(super) given: Given,
+    given: Given,
     pub(super) content_md5: bool,
     pub(super) verify: Verify,
     pub(super) find_on_server: bool,
@@ -97,7 +97,7 @@ pub struct UploadFile<'a> {
     pub(super) open_disk: OpenDisk<'a>,
 }
 
-pub(super) type OpenDisk<'a> = Box<dyn Fn(&Path) -> Result<Box<dyn Disk>, OpenError> + Send + 'a>;
+type OpenDisk<'a> = Box<dyn Fn(&Path) -> Result<Box<dyn Disk>, OpenError> + Send + 'a>;
 
 pub(super) type Observer<'a> = Box<dyn FnMut(&Snapshot) + Send + 'a>;
 

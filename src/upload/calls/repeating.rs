@@ -54,7 +54,7 @@ pub(in crate::upload) fn error(
 }
 
 /// An error that may hold a failure of a request.
-pub(in crate::upload) trait Repeatable: From<Failure> {
+pub(super) trait Repeatable: From<Failure> {
     /// `None` when the request is not to blame.
     fn failure(&self) -> Option<&Failure>;
 }
@@ -66,7 +66,7 @@ impl Repeatable for Failure {
 }
 
 /// Does it again until it succeeds, cannot, or has been tried often enough.
-pub(in crate::upload) fn repeat<T, E: Repeatable>(
+pub(super) fn repeat<T, E: Repeatable>(
     policy: &RetryPolicy,
     operation: Operation,
     stop: &Arc<Stop>,

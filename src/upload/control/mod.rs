@@ -221,7 +221,7 @@ impl Control {
     }
 
     /// Leave to send so many bytes at most, when that turn comes.
-    pub(super) fn take_turn(&self, most: usize) -> Turn {
+    fn take_turn(&self, most: usize) -> Turn {
         let flow = &self.0.flow;
         flow.rate_limit.take(most, || flow.now())
     }

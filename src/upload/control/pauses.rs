@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 #[derive(Debug, Default)]
-pub(in crate::upload) struct Pauses {
+pub(super) struct Pauses {
     /// Beside the rest, for those who look before every read.
     is_on: AtomicBool,
     count: AtomicU64,
@@ -22,7 +22,7 @@ struct Times {
 
 impl Pauses {
     /// `false` when there is a pause already.
-    pub(in crate::upload) fn begin(&self, now: Duration) -> bool {
+    pub(super) fn begin(&self, now: Duration) -> bool {
         let mut times = self.lock();
         let begins = times.since.is_none();
         if begins {
@@ -34,7 +34,7 @@ impl Pauses {
     }
 
     /// Says how long the pause was, if there was one.
-    pub(in crate::upload) fn end(&self, now: Duration) -> Option<Duration> {
+    pub(super) fn end(&self, now: Duration) -> Option<Duration> {
         let mut times = self.lock();
         let length = now.saturating_sub(times.since.take()?);
         times.sum += length;
@@ -42,17 +42,17 @@ impl Pauses {
         Some(length)
     }
 
-    pub(in crate::upload) fn is_on(&self) -> bool {
+    pub(super) fn is_on(&self) -> bool {
         self.is_on.load(Ordering::Acquire)
     }
 
     /// How many have begun so far.
-    pub(in crate::upload) fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
     /// The time without all pauses.
-    pub(in crate::upload) fn awake(&self, now: Duration) -> Duration {
+    pub(super) fn awake(&self, now: Duration) -> Duration {
         let times = self.lock();
         times.since.unwrap_or(now).saturating_sub(times.sum)
     }

@@ -13,7 +13,7 @@ const CREDIT: Duration = Duration::from_millis(50);
 
 /// Every turn takes its place in a queue, which is no more than the time at which the next may begin.
 #[derive(Debug, Default)]
-pub(in crate::upload) struct RateLimit {
+pub(super) struct RateLimit {
     /// 0 when there is none.
     bytes_per_second: AtomicU64,
     /// In nanoseconds.
@@ -25,17 +25,17 @@ pub(in crate::upload) struct RateLimit {
 /// Leave to send so much after so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::upload) struct Turn {
-    pub(in crate::upload) bytes: usize,
-    pub(in crate::upload) wait: Duration,
+    pub(super) bytes: usize,
+    pub(super) wait: Duration,
     changes: u64,
 }
 
 impl RateLimit {
-    pub(in crate::upload) fn get(&self) -> Option<u64> {
+    pub(super) fn get(&self) -> Option<u64> {
         Some(self.bytes_per_second.load(Ordering::Relaxed)).filter(|rate| *rate > 0)
     }
 
-    pub(in crate::upload) fn set(&self, bytes_per_second: Option<u64>, now: Duration) {
+    pub(super) fn set(&self, bytes_per_second: Option<u64>, now: Duration) {
         let rate = bytes_per_second.unwrap_or(0);
         self.bytes_per_second.store(rate, Ordering::Relaxed);
         self.next.store(nanos(now), Ordering::Relaxed);
@@ -45,12 +45,12 @@ impl RateLimit {
     }
 
     /// Whether a turn that is being waited for still counts.
-    pub(in crate::upload) fn is_current(&self, turn: &Turn) -> bool {
+    pub(super) fn is_current(&self, turn: &Turn) -> bool {
         self.changes.load(Ordering::Acquire) == turn.changes
     }
 
     /// Takes the next turn, for so many bytes at most.
-    pub(in crate::upload) fn take(&self, most: usize, now: impl FnOnce() -> Duration) -> Turn {
+    pub(super) fn take(&self, most: usize, now: impl FnOnce() -> Duration) -> Turn {
         let changes = self.changes.load(Ordering::Acquire);
         let turn = |bytes, wait| Turn {
             bytes,

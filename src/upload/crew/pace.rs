@@ -111,7 +111,7 @@ pub(in crate::upload) struct Pace {
 
 /// A routine that is at work until this is dropped.
 #[derive(Debug)]
-pub(in crate::upload) struct AtWork<'a>(&'a Pace);
+pub(super) struct AtWork<'a>(&'a Pace);
 
 impl Drop for AtWork<'_> {
     fn drop(&mut self) {
@@ -121,7 +121,7 @@ impl Drop for AtWork<'_> {
 }
 
 impl Pace {
-    pub(in crate::upload) fn new(routines: usize) -> Pace {
+    pub(super) fn new(routines: usize) -> Pace {
         Pace {
             inner: Mutex::new(Inner {
                 limit: Limit::new(routines),
@@ -134,14 +134,14 @@ impl Pace {
     }
 
     /// Lets so many ask at the same time from now on, of so many threads that there are.
-    pub(in crate::upload) fn set_routines(&self, routines: usize, threads: usize) {
+    pub(super) fn set_routines(&self, routines: usize, threads: usize) {
         let mut inner = self.lock();
         if inner.limit.set_routines(routines, threads) {
             self.settle(inner);
         }
     }
 
-    pub(in crate::upload) fn join(&self) -> AtWork<'_> {
+    pub(super) fn join(&self) -> AtWork<'_> {
         self.lock().at_work += 1;
         AtWork(self)
     }

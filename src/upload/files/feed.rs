@@ -24,16 +24,16 @@ const LONGEST_BEAT: Duration = Duration::from_millis(100);
 const COLLECT_EVERY: Duration = Duration::from_millis(5);
 
 /// What the caller wants to see and hear.
-pub(in crate::upload) struct LookingOn<'a> {
-    pub(in crate::upload) stop_at_first_error: bool,
-    pub(in crate::upload) every: Duration,
+pub(super) struct LookingOn<'a> {
+    pub(super) stop_at_first_error: bool,
+    pub(super) every: Duration,
     /// `None` where nobody listens, or no more: who panics is not called again.
-    pub(in crate::upload) on_progress: Option<Callback<'a, FilesSnapshot>>,
-    pub(in crate::upload) on_outcome: Option<Callback<'a, FileOutcome>>,
+    pub(super) on_progress: Option<Callback<'a, FilesSnapshot>>,
+    pub(super) on_outcome: Option<Callback<'a, FileOutcome>>,
 }
 
 /// The caller's thread: takes files from the caller, puts them in line, and collects what became of them.
-pub(in crate::upload) struct Feed<'scope, 'env, 'l, 'a> {
+pub(super) struct Feed<'scope, 'env, 'l, 'a> {
     scope: &'scope Scope<'scope, 'env>,
     line: &'env Line<'l, 'a>,
     looking_on: LookingOn<'a>,
@@ -51,7 +51,7 @@ pub(in crate::upload) struct Feed<'scope, 'env, 'l, 'a> {
 }
 
 impl<'scope, 'env, 'l, 'a> Feed<'scope, 'env, 'l, 'a> {
-    pub(in crate::upload) fn new(
+    pub(super) fn new(
         scope: &'scope Scope<'scope, 'env>,
         line: &'env Line<'l, 'a>,
         looking_on: LookingOn<'a>,
@@ -70,7 +70,7 @@ impl<'scope, 'env, 'l, 'a> Feed<'scope, 'env, 'l, 'a> {
         }
     }
 
-    pub(in crate::upload) fn run(
+    pub(super) fn run(
         mut self,
         mut files: impl Iterator<Item = UploadFile<'a>>,
         ends: Ends<'_, 'a>,

@@ -22,38 +22,38 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A file that waits for its turn, and its place among the outcomes.
-pub(in crate::upload) struct Numbered<'a> {
-    pub(in crate::upload) index: usize,
-    pub(in crate::upload) upload: UploadFile<'a>,
+pub(super) struct Numbered<'a> {
+    index: usize,
+    upload: UploadFile<'a>,
     len: u64,
 }
 
 /// What all threads of a call share.
-pub(in crate::upload) struct Line<'l, 'a> {
-    pub(in crate::upload) crew: &'l Crew,
-    pub(in crate::upload) control: &'l Control,
+pub(super) struct Line<'l, 'a> {
+    pub(super) crew: &'l Crew,
+    pub(super) control: &'l Control,
     /// Files of one part.
-    pub(in crate::upload) short: Receiver<Numbered<'a>>,
-    pub(in crate::upload) long: Receiver<Numbered<'a>>,
+    pub(super) short: Receiver<Numbered<'a>>,
+    pub(super) long: Receiver<Numbered<'a>>,
     /// Files of several parts that are not through.
-    pub(in crate::upload) n_long: AtomicUsize,
-    pub(in crate::upload) checkpoints: Option<PathBuf>,
-    pub(in crate::upload) routines: usize,
-    pub(in crate::upload) tally: Tally,
+    pub(super) n_long: AtomicUsize,
+    pub(super) checkpoints: Option<PathBuf>,
+    pub(super) routines: usize,
+    pub(super) tally: Tally,
     /// When all of them end.
-    pub(in crate::upload) deadline: Option<Instant>,
+    pub(super) deadline: Option<Instant>,
 }
 
-pub(in crate::upload) type Outcomes = Sender<(usize, FileOutcome)>;
+pub(super) type Outcomes = Sender<(usize, FileOutcome)>;
 
 impl<'a> Line<'_, 'a> {
     /// How many routines there are to be by now.
-    pub(in crate::upload) fn routines(&self) -> usize {
+    pub(super) fn routines(&self) -> usize {
         self.control.routines().unwrap_or(self.routines)
     }
 
     /// Why no other file begins, if so.
-    pub(in crate::upload) fn end(&self) -> Option<ErrorKind> {
+    pub(super) fn end(&self) -> Option<ErrorKind> {
         let is_late = || self.deadline.is_some_and(|at| at <= Instant::now());
         match self.control.is_cancelled() {
             true => Some(ErrorKind::Cancelled),
@@ -62,7 +62,7 @@ impl<'a> Line<'_, 'a> {
     }
 
     /// Uploads the files of one part, each by one of the crew.
-    pub(in crate::upload) fn look_after_short(&self, outcomes: &Outcomes) {
+    pub(super) fn look_after_short(&self, outcomes: &Outcomes) {
         let one = self.crew.one();
         let is_over = AtomicBool::new(false);
         let step = || match self.short.try_recv() {
@@ -91,7 +91,7 @@ impl<'a> Line<'_, 'a> {
     }
 
     /// Looks after one longer file at a time.
-    pub(in crate::upload) fn look_after_long(&self, outcomes: &Outcomes) {
+    pub(super) fn look_after_long(&self, outcomes: &Outcomes) {
         for file in &self.long {
             self.upload(file, self.crew, outcomes);
             self.n_long.fetch_sub(1, Ordering::Relaxed);
@@ -133,14 +133,14 @@ impl<'a> Line<'_, 'a> {
 }
 
 /// Where files are put in line. Without it those who wait for files go home.
-pub(in crate::upload) struct Ends<'l, 'a> {
-    pub(in crate::upload) line: &'l Line<'l, 'a>,
-    pub(in crate::upload) short: Sender<Numbered<'a>>,
-    pub(in crate::upload) long: Sender<Numbered<'a>>,
+pub(super) struct Ends<'l, 'a> {
+    pub(super) line: &'l Line<'l, 'a>,
+    pub(super) short: Sender<Numbered<'a>>,
+    pub(super) long: Sender<Numbered<'a>>,
 }
 
 impl<'a> Ends<'_, 'a> {
-    pub(in crate::upload) fn put(&self, index: usize, upload: UploadFile<'a>) {
+    pub(super) fn put(&self, index: usize, upload: UploadFile<'a>) {
         // One that cannot be looked at says so when its turn has come.
         let len = fs::metadata(&upload.path).map_or(0, |metadata| metadata.len());
         let slice = upload.range.of(len).ok().flatten();

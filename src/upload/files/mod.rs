@@ -87,7 +87,7 @@ pub struct UploadFiles<'a> {
     looking_on: LookingOn<'a>,
 }
 
-pub(super) type Callback<'a, T> = Box<dyn FnMut(&T) + 'a>;
+type Callback<'a, T> = Box<dyn FnMut(&T) + 'a>;
 
 impl Bucket {
     /// Starts an upload of many files, which share routines, connections, control and progress. Nothing happens until

@@ -73,7 +73,7 @@ impl FilesSnapshot {
 
 /// Adds up what the files under way count for themselves, when somebody asks.
 #[derive(Debug)]
-pub(in crate::upload) struct Tally {
+pub(super) struct Tally {
     started: Instant,
     files: Mutex<Files>,
     estimator: Mutex<Estimator>,
@@ -88,7 +88,7 @@ struct Files {
 }
 
 impl Tally {
-    pub(in crate::upload) fn new(started: Instant) -> Tally {
+    pub(super) fn new(started: Instant) -> Tally {
         Tally {
             started,
             files: Mutex::default(),
@@ -97,21 +97,21 @@ impl Tally {
     }
 
     /// A file was put in line.
-    pub(in crate::upload) fn take(&self, len: u64) {
+    pub(super) fn take(&self, len: u64) {
         let through = &mut lock(&self.files).through;
         through.files_total += 1;
         through.bytes_total += len;
     }
 
     /// The turn of this file has come.
-    pub(in crate::upload) fn begin(&self, index: usize, len: u64) -> Arc<Progress> {
+    pub(super) fn begin(&self, index: usize, len: u64) -> Arc<Progress> {
         let progress = Arc::<Progress>::default();
         let counted = (Arc::clone(&progress), len);
         lock(&self.files).under_way.insert(index, counted);
         progress
     }
 
-    pub(in crate::upload) fn end(&self, index: usize, is_done: bool) {
+    pub(super) fn end(&self, index: usize, is_done: bool) {
         let mut files = lock(&self.files);
         let Some((progress, len)) = files.under_way.remove(&index) else {
             return;
@@ -127,7 +127,7 @@ impl Tally {
         }
     }
 
-    pub(in crate::upload) fn snapshot(&self, control: &Control) -> FilesSnapshot {
+    pub(super) fn snapshot(&self, control: &Control) -> FilesSnapshot {
         let mut seen = self.sum();
         seen.is_paused = control.is_paused();
         seen.elapsed = self.started.elapsed();

@@ -113,7 +113,7 @@ impl Callback {
     }
 
     /// The headers that ask for the call. The error says what is wrong, and nothing of the URLs, which may hold secrets.
-    pub(in crate::upload) fn headers(&self) -> Result<Vec<(String, String)>, String> {
+    pub(super) fn headers(&self) -> Result<Vec<(String, String)>, String> {
         self.check()?;
         let configuration = Configuration {
             callback_url: self.urls.join(";"),

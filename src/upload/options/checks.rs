@@ -100,7 +100,7 @@ const RESERVED: &[&str] = &[
 ];
 
 /// Checks one header, its name in lower case and its value trimmed.
-pub(in crate::upload) fn check_header(name: &str, value: &str) -> Result<(), String> {
+pub(super) fn check_header(name: &str, value: &str) -> Result<(), String> {
     if let Some(meta) = name.strip_prefix(META_PREFIX) {
         check_meta_name(meta)?;
     }
@@ -123,7 +123,7 @@ pub(in crate::upload) fn check_header(name: &str, value: &str) -> Result<(), Str
 }
 
 /// Checks one parameter of the query.
-pub(in crate::upload) fn check_parameter(name: &str, value: &str) -> Result<(), String> {
+pub(super) fn check_parameter(name: &str, value: &str) -> Result<(), String> {
     if name.is_empty() || name.chars().chain(value.chars()).any(char::is_control) {
         return Err(format!(
             "`{}` is not a query parameter: it has no name, or control characters",
@@ -184,7 +184,7 @@ fn check_traffic_limit(value: &str) -> Result<(), String> {
 }
 
 /// What goes with the method KMS goes with no other.
-pub(in crate::upload) fn check_encryption(headers: &[(String, String)]) -> Result<(), String> {
+pub(super) fn check_encryption(headers: &[(String, String)]) -> Result<(), String> {
     let find = |wanted: &str| headers.iter().find(|(name, _)| name == wanted);
     let is_kms = find("x-oss-server-side-encryption").is_some_and(|(_, method)| method == "KMS");
     let of_kms = find("x-oss-server-side-encryption-key-id")
@@ -198,7 +198,7 @@ pub(in crate::upload) fn check_encryption(headers: &[(String, String)]) -> Resul
 }
 
 /// The tags as one header; `None` when there are none.
-pub(in crate::upload) fn tagging(tags: &[(String, String)]) -> Result<Option<String>, String> {
+pub(super) fn tagging(tags: &[(String, String)]) -> Result<Option<String>, String> {
     if tags.len() > MAX_TAGS {
         return Err(format!(
             "an object has up to {MAX_TAGS} tags, not {}",

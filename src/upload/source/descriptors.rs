@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug)]
-pub(in crate::upload) struct Descriptors {
+pub(super) struct Descriptors {
     first: File,
     is_first_in_use: AtomicBool,
     /// Further ones that nobody uses now.
@@ -18,7 +18,7 @@ pub(in crate::upload) struct Descriptors {
 }
 
 impl Descriptors {
-    pub(in crate::upload) fn new(first: File) -> Descriptors {
+    pub(super) fn new(first: File) -> Descriptors {
         Descriptors {
             first,
             is_first_in_use: AtomicBool::new(false),
@@ -27,17 +27,17 @@ impl Descriptors {
     }
 
     /// The one that was opened first, whose file it is about.
-    pub(in crate::upload) fn first(&self) -> &File {
+    pub(super) fn first(&self) -> &File {
         &self.first
     }
 
-    pub(in crate::upload) fn into_first(self) -> File {
+    pub(super) fn into_first(self) -> File {
         self.first
     }
 
     /// One that nobody else reads from, until it is dropped: the first, a spare one, or what `open` gives. Without that,
     /// the first is shared: slower, and no harm.
-    pub(in crate::upload) fn take(&self, open: impl FnOnce() -> Option<File>) -> Taken<'_> {
+    pub(super) fn take(&self, open: impl FnOnce() -> Option<File>) -> Taken<'_> {
         let kind = match self.is_first_in_use.swap(true, Ordering::Relaxed) {
             false => Kind::First,
             true => {
@@ -51,7 +51,7 @@ impl Descriptors {
 
 /// An open file while it is read from.
 #[derive(Debug)]
-pub(in crate::upload) struct Taken<'a> {
+pub(super) struct Taken<'a> {
     of: &'a Descriptors,
     kind: Kind,
 }
@@ -64,7 +64,7 @@ enum Kind {
 }
 
 impl Taken<'_> {
-    pub(in crate::upload) fn file(&self) -> &File {
+    pub(super) fn file(&self) -> &File {
         match &self.kind {
             Kind::Further(file) => file,
             Kind::First | Kind::Shared => &self.of.first,

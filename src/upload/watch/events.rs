@@ -198,7 +198,7 @@ impl Events {
     }
 
     /// Without a bound: no routine waits for a listener, and there are few events a part.
-    pub(in crate::upload) fn to_listener() -> (Events, Receiver<Event>) {
+    pub(super) fn to_listener() -> (Events, Receiver<Event>) {
         let (sender, receiver) = unbounded();
         (Events(Some(sender)), receiver)
     }

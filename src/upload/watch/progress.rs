@@ -95,12 +95,12 @@ impl Snapshot {
     }
 
     /// Bytes that got on by this run, whether they are acknowledged yet or not.
-    pub(in crate::upload) fn bytes_useful(&self) -> u64 {
+    pub(super) fn bytes_useful(&self) -> u64 {
         self.bytes_sent.saturating_sub(self.bytes_resent)
     }
 
     /// Bytes that are neither acknowledged nor under way.
-    pub(in crate::upload) fn bytes_left(&self) -> u64 {
+    pub(super) fn bytes_left(&self) -> u64 {
         self.bytes_total.saturating_sub(self.position())
     }
 }
