@@ -3,7 +3,8 @@
 //!
 //! What comes of it can be asked what it is, so that a bench can tell that it times what it says.
 
-use crate::checkpoint::file::{CheckpointFile, Disk, Journal};
+use crate::checkpoint::file::{CheckpointFile, Disk};
+use crate::checkpoint::journal::Journal;
 use crate::checkpoint::record::{FileIdentity, Header, Record, push_frame};
 use crate::checkpoint::scan::{Scan, scan};
 use crate::checkpoint::writer;

@@ -1,8 +1,7 @@
 //! The file on disk: opened and locked, appended to, synced, deleted.
 
-use super::record::{MAGIC, Record, push_frame};
+use super::journal::Storage;
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -19,19 +18,6 @@ const LOOK_LASTS: Duration = Duration::from_millis(2);
 /// How often the file may be deleted and created by others between our opening and locking it.
 const MAX_OPENINGS: usize = 100;
 
-/// Where frames go: the seam for tests that let a disk fail or forget.
-pub(crate) trait Storage: Send + fmt::Debug {
-    /// Writes all of it behind what is there.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Returns when everything appended is on the disk.
-    fn sync(&mut self) -> io::Result<()>;
-    /// Cuts everything behind `len` off; the next append goes there.
-    fn truncate(&mut self, len: u64) -> io::Result<()>;
-    /// Puts this in place of all that is there, on the disk on return. Whatever happens meanwhile, the old or the new is
-    /// there, whole.
-    fn replace(&mut self, bytes: &[u8]) -> io::Result<()>;
-}
-
 /// A checkpoint's file, as a run sees it: locked as long as this lives.
 pub(crate) trait Disk: Storage {
     /// All bytes, from the start, up to one more than any checkpoint has.
@@ -44,84 +30,6 @@ pub(crate) trait Disk: Storage {
     fn set_aside(&mut self) -> Result<PathBuf, OpenError>;
     /// Removes the file while its lock is held, unless the name belongs to another file by now.
     fn delete(&mut self) -> io::Result<()>;
-}
-
-impl<S: Storage + ?Sized> Storage for Box<S> {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        (**self).append(bytes)
-    }
-    fn sync(&mut self) -> io::Result<()> {
-        (**self).sync()
-    }
-    fn truncate(&mut self, len: u64) -> io::Result<()> {
-        (**self).truncate(len)
-    }
-    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        (**self).replace(bytes)
-    }
-}
-
-/// Appends frames, and refuses to go on after a failure: nobody knows what reached the disk.
-#[derive(Debug)]
-pub(crate) struct Journal<S> {
-    storage: S,
-    failed: bool,
-}
-
-impl<S: Storage> Journal<S> {
-    pub(crate) fn new(storage: S) -> Journal<S> {
-        Journal {
-            storage,
-            failed: false,
-        }
-    }
-
-    pub(crate) fn append(&mut self, records: &[Record]) -> io::Result<()> {
-        let bytes = frames(vec![], records);
-        self.latched(|storage| storage.append(&bytes))
-    }
-
-    pub(crate) fn sync(&mut self) -> io::Result<()> {
-        self.latched(Storage::sync)
-    }
-
-    /// Drops a tail that a crash left.
-    pub(crate) fn cut(&mut self, valid_len: u64) -> io::Result<()> {
-        self.latched(|storage| storage.truncate(valid_len))
-    }
-
-    /// Begins the file anew with a header and what belongs to it, which is on the disk on return.
-    pub(crate) fn begin(&mut self, records: &[Record]) -> io::Result<()> {
-        let bytes = frames(MAGIC.to_vec(), records);
-        self.latched(|storage| storage.replace(&bytes))
-    }
-
-    fn latched(&mut self, act: impl FnOnce(&mut S) -> io::Result<()>) -> io::Result<()> {
-        if self.failed {
-            return Err(io::Error::other(
-                "an earlier write of the checkpoint failed",
-            ));
-        }
-        let done = act(&mut self.storage);
-        self.failed = done.is_err();
-        done
-    }
-
-    pub(crate) fn storage(&self) -> &S {
-        &self.storage
-    }
-
-    pub(crate) fn into_storage(self) -> S {
-        self.storage
-    }
-}
-
-/// Records as frames, behind what is there.
-fn frames(mut bytes: Vec<u8>, records: &[Record]) -> Vec<u8> {
-    for record in records {
-        push_frame(&mut bytes, record);
-    }
-    bytes
 }
 
 /// Why a checkpoint could not be opened.
@@ -614,52 +522,5 @@ mod tests {
         file.replace(b"second").expect("written");
         assert!(!file.is_in_place().expect("known"));
         assert_eq!(fs::read(&path).expect("still there"), b"theirs");
-    }
-
-    /// Fails at the n-th call.
-    #[derive(Debug)]
-    struct Failing(usize);
-
-    impl Failing {
-        fn call(&mut self) -> io::Result<()> {
-            self.0 -= 1;
-            match self.0 {
-                0 => Err(io::Error::from(io::ErrorKind::StorageFull)),
-                _ => Ok(()),
-            }
-        }
-    }
-
-    impl Storage for Failing {
-        fn append(&mut self, _: &[u8]) -> io::Result<()> {
-            self.call()
-        }
-        fn sync(&mut self) -> io::Result<()> {
-            self.call()
-        }
-        fn truncate(&mut self, _: u64) -> io::Result<()> {
-            self.call()
-        }
-        fn replace(&mut self, _: &[u8]) -> io::Result<()> {
-            self.call()
-        }
-    }
-
-    #[test]
-    fn after_one_failure_nothing_more_is_written() {
-        for n in 1..=4 {
-            let mut journal = Journal::new(Failing(n));
-            let results = [
-                journal.begin(&[]),
-                journal.append(&[]),
-                journal.sync(),
-                journal.cut(0),
-            ];
-            let failed = results.iter().position(Result::is_err);
-            assert_eq!(failed, Some(n - 1));
-            // The storage would count below zero, and panic, were it called once more.
-            assert!(results[n - 1..].iter().all(Result::is_err));
-            assert!(journal.append(&[]).is_err());
-        }
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("FORMAT.md")]
 
 pub(crate) mod file;
+pub(crate) mod journal;
 #[cfg(test)]
 mod power_loss;
 pub(crate) mod record;

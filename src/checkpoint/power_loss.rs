@@ -1,6 +1,6 @@
 //! What a disk may remember after the power went, and that none of it makes us believe a part that was not there.
 
-use super::file::{Journal, Storage};
+use super::journal::{Journal, Storage};
 use super::record::{Header, Record, Slice};
 use super::scan::{End, scan};
 use crate::etag::ETag;

@@ -1,6 +1,6 @@
 //! The one thread that records finished parts.
 
-use super::file::{Journal, Storage};
+use super::journal::{Journal, Storage};
 use super::record::Record;
 use crate::part::DonePart;
 use crossbeam_channel::{Receiver, RecvTimeoutError};

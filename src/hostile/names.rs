@@ -226,19 +226,10 @@ fn unescape(text: &str) -> Vec<u8> {
 
 /// How many headers and parameters are taken, when they are. Lines of parameters begin with a question mark.
 pub(super) fn object_headers(lines: &str) -> Option<usize> {
-    let is_query = |line: &&str| line.starts_with('?');
-    let query: Vec<(String, String)> = lines
-        .split('\n')
-        .filter(is_query)
-        .filter_map(|line| line[1..].split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    let given: Vec<(String, String)> = lines
-        .split('\n')
-        .filter(|line| !is_query(line))
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
+    let (queried, headed): (Vec<&str>, Vec<&str>) =
+        lines.split('\n').partition(|line| line.starts_with('?'));
+    let query = pairs(queried.iter().map(|line| &line[1..]), '=');
+    let given = pairs(headed.into_iter(), ':');
     let asked = Given {
         headers: given.clone(),
         query: query.clone(),
@@ -270,28 +261,7 @@ pub(super) fn object_headers(lines: &str) -> Option<usize> {
         complete::request("k", "id", &sorted.complete),
         list_parts::request("k", "id", "0", &sorted.other),
     ] {
-        for (name, value) in &request.headers {
-            let ours =
-                request.operation == Operation::CompleteMultipartUpload && *name == "content-type";
-            let given = said
-                .iter()
-                .any(|(n, v)| (n.as_str(), v.as_str()) == (*name, *value));
-            assert!(ours || given, "{name} is made up");
-        }
-        let own = ["uploads", "uploadId", "partNumber", "encoding-type"];
-        let own = [&own[..], &["max-parts", "part-number-marker"]].concat();
-        for (n, (name, _)) in request.query.iter().enumerate() {
-            let is_given = query.iter().any(|(given, _)| given == name);
-            assert!(
-                own.contains(name) != is_given,
-                "{name} is not one or the other"
-            );
-            let before = &request.query[..n];
-            assert!(
-                before.iter().all(|(other, _)| other != name),
-                "{name} twice"
-            );
-        }
+        expect_of_given(&request, &said, &query);
         let url = endpoint.url(BUCKET, "k", &request.query);
         let uri: Result<Uri, _> = url.parse();
         assert!(
@@ -301,6 +271,39 @@ pub(super) fn object_headers(lines: &str) -> Option<usize> {
         expect_sendable(&request);
     }
     Some(given.len() + query.len())
+}
+
+fn pairs<'a>(lines: impl Iterator<Item = &'a str>, between: char) -> Vec<(String, String)> {
+    lines
+        .filter_map(|line| line.split_once(between))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Nothing of the request is made up, and no parameter is there twice.
+fn expect_of_given(request: &Request<'_>, said: &[(String, String)], query: &[(String, String)]) {
+    for (name, value) in &request.headers {
+        let ours =
+            request.operation == Operation::CompleteMultipartUpload && *name == "content-type";
+        let given = said
+            .iter()
+            .any(|(n, v)| (n.as_str(), v.as_str()) == (*name, *value));
+        assert!(ours || given, "{name} is made up");
+    }
+    let own = ["uploads", "uploadId", "partNumber", "encoding-type"];
+    let own = [&own[..], &["max-parts", "part-number-marker"]].concat();
+    for (n, (name, _)) in request.query.iter().enumerate() {
+        let is_given = query.iter().any(|(given, _)| given == name);
+        assert!(
+            own.contains(name) != is_given,
+            "{name} is not one or the other"
+        );
+        let before = &request.query[..n];
+        assert!(
+            before.iter().all(|(other, _)| other != name),
+            "{name} twice"
+        );
+    }
 }
 
 /// Whether they are taken.

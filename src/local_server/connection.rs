@@ -3,10 +3,10 @@
 use super::Shared;
 use super::answer::{Answer, Delimiting};
 use super::calls::{self, Intake, Received};
-use super::content::BUFFER;
 use super::error::{Asked, OssError};
 use super::fault::{Fate, Plan};
 use super::journal::RequestLog;
+use super::pace::Pace;
 use super::request::Request;
 use super::session::Session;
 use super::store::upper_hex;
@@ -158,27 +158,34 @@ impl Connection {
             }
         };
         self.run_hooks(x);
-        let served = |received| match refusal {
-            Some(error) => Err(error),
-            None => {
-                let shared = &self.shared;
-                calls::perform(shared, &x.request, &x.request_id, content_md5, received)
-            }
-        };
-        let answer = match &x.plan.fate {
-            Fate::Unanswered => {
-                self.note_broken(x);
-                self.wire.drain();
-                return Ok(After::Close);
-            }
-            Fate::Answered(canned) => canned.answer(x.asked()),
-            _ => served(received).unwrap_or_else(|error| error.answer(x.asked())),
-        };
+        if matches!(x.plan.fate, Fate::Unanswered) {
+            self.note_broken(x);
+            self.wire.drain();
+            return Ok(After::Close);
+        }
+        let answer = self.answer(x, refusal, content_md5, received);
         let after = match x.request.head.wants_close() {
             true => After::Close,
             false => After::NextRequest,
         };
         self.deliver(x, answer, after)
+    }
+
+    /// What is answered to a request that came as a whole.
+    fn answer(
+        &self,
+        x: &Exchange,
+        refusal: Option<OssError>,
+        content_md5: Option<[u8; 16]>,
+        received: Received,
+    ) -> Answer {
+        let shared = &self.shared;
+        let served = match (&x.plan.fate, refusal) {
+            (Fate::Answered(canned), _) => return canned.answer(x.asked()),
+            (_, Some(error)) => Err(error),
+            (_, None) => calls::perform(shared, &x.request, &x.request_id, content_md5, received),
+        };
+        served.unwrap_or_else(|error| error.answer(x.asked()))
     }
 
     fn admit(&self, x: &Exchange, framing: Framing) -> (Intake, Option<OssError>) {
@@ -233,7 +240,7 @@ impl Connection {
             if left == 0 {
                 return Ok(Reception::Stopped);
             }
-            let most = usize::try_from(left).unwrap_or(BUFFER).min(pace.bite);
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(pace.bite);
             let piece = body.next(&mut self.wire, most)?;
             if piece.is_empty() {
                 break;
@@ -386,35 +393,5 @@ fn flip(piece: &mut [u8], start: u64, offsets: &[u64]) {
         if let Some(byte) = index.and_then(|index| piece.get_mut(index)) {
             *byte ^= 1;
         }
-    }
-}
-
-/// Keeps reading at a rate.
-#[derive(Debug)]
-struct Pace {
-    started: Instant,
-    rate: Option<u64>,
-    /// How much is read at once.
-    bite: usize,
-}
-
-impl Pace {
-    fn new(rate: Option<u64>) -> Pace {
-        // Some twenty bites a second look like a slow line, not like a stuttering one.
-        let bite = rate.map_or(BUFFER as u64, |rate| (rate / 20).clamp(1, BUFFER as u64));
-        Pace {
-            started: Instant::now(),
-            rate,
-            bite: usize::try_from(bite).unwrap_or(BUFFER),
-        }
-    }
-
-    /// Waits until so many bytes are due.
-    fn keep(&self, bytes: u64, session: &Session) -> io::Result<()> {
-        let Some(rate) = self.rate else {
-            return Ok(());
-        };
-        let due = Duration::from_secs_f64(bytes as f64 / rate as f64);
-        session.pause(due.saturating_sub(self.started.elapsed()))
     }
 }

@@ -54,6 +54,7 @@ mod fault;
 mod folder;
 mod journal;
 mod listener;
+mod pace;
 mod request;
 mod session;
 mod store;

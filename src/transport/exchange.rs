@@ -3,8 +3,6 @@
 //! ureq calls the socket on the thread that sends the request and hands it nothing of the request. A thread-local is
 //! the way round it.
 
-use super::tls::failure;
-use super::{TransportError, TransportErrorKind, refusal};
 use crate::stop::Stop;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -120,77 +118,4 @@ impl Exchange {
             false => self.patience,
         }
     }
-
-    /// Turns ureq's error into ours.
-    pub(super) fn explain(&self, error: ureq::Error) -> TransportError {
-        let (mut kind, what) = self.read(error);
-        if self.stop.is_set() {
-            kind = TransportErrorKind::Stopped;
-        }
-        let what = match &*self.failed_at_proxy.borrow() {
-            Some(proxy) => format!("the proxy {proxy}: {what}"),
-            None => what,
-        };
-        TransportError { kind, what }
-    }
-
-    fn read(&self, error: ureq::Error) -> (TransportErrorKind, String) {
-        use TransportErrorKind::{Broken, Hopeless, Unreached};
-        use ureq::Timeout::{Connect, Resolve};
-        match error {
-            ureq::Error::Io(error) => self.read_io(&error),
-            ureq::Error::ConnectProxyFailed(words) => refusal::refusal(&words),
-            ureq::Error::HostNotFound => {
-                let what = "the host's name cannot be resolved";
-                (Unreached, what.to_owned())
-            }
-            ureq::Error::Timeout(Connect) => (Unreached, "connecting took too long".to_owned()),
-            ureq::Error::Timeout(Resolve) => {
-                let what = "resolving the host's name took too long";
-                (Unreached, what.to_owned())
-            }
-            ureq::Error::ConnectionFailed => (Unreached, error.to_string()),
-            // ureq repeats it, and some URLs hold a secret.
-            ureq::Error::BadUri(_) => (Hopeless, "the URL is none".to_owned()),
-            ureq::Error::Http(_) | ureq::Error::InvalidProxyUrl | ureq::Error::Tls(_) => {
-                (Hopeless, error.to_string())
-            }
-            other => (Broken, other.to_string()),
-        }
-    }
-
-    fn read_io(&self, error: &io::Error) -> (TransportErrorKind, String) {
-        use TransportErrorKind::{Broken, Hopeless, Stale, Unreached};
-        let in_handshake = self.handshake_failed.get();
-        if let Some(what) = failure::of(error).and_then(|e| failure::hopeless(e, in_handshake)) {
-            return (Hopeless, what);
-        }
-        let was_kept = !self.connected.get() && !self.answered.get();
-        let kind = match () {
-            () if is_unreached(error) => Unreached,
-            () if is_closed(error) && was_kept => Stale,
-            () => Broken,
-        };
-        (kind, error.to_string())
-    }
-}
-
-fn is_unreached(error: &io::Error) -> bool {
-    use io::ErrorKind::{
-        AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable,
-    };
-    matches!(
-        error.kind(),
-        ConnectionRefused | HostUnreachable | NetworkUnreachable | NetworkDown | AddrNotAvailable
-    )
-}
-
-fn is_closed(error: &io::Error) -> bool {
-    use io::ErrorKind::{
-        BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof,
-    };
-    matches!(
-        error.kind(),
-        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof
-    )
 }

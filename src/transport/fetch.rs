@@ -4,6 +4,7 @@
 //! answer, even if each of them comes in time.
 
 use super::exchange::Exchange;
+use super::failure;
 use super::proxy::Proxy;
 use super::{IpFamily, Settings, Timeouts, Tls, Transport, TransportError, TransportErrorKind};
 use crate::endpoint;
@@ -66,7 +67,7 @@ impl Fetch<'_> {
         let stop = Arc::new(Stop::until(Instant::now().checked_add(within)));
         let exchange = Exchange::new(&stop, within, within, false);
         exchange.during(|| self.run(within)).map_err(|error| {
-            let error = exchange.explain(error);
+            let error = failure::explain(&exchange, error);
             match error.kind {
                 TransportErrorKind::Stopped => TransportError {
                     what: "the answer took too long".to_owned(),

@@ -5,9 +5,9 @@
 
 mod buffers;
 mod exchange;
+mod failure;
 pub(crate) mod fetch;
 mod proxy;
-mod refusal;
 mod resolver;
 mod socket;
 mod tls;
@@ -140,7 +140,7 @@ impl Transport {
         let exchange = Exchange::new(stop, self.stall, patience, self.is_wary());
         let sent = exchange.during(|| self.run(url, request, signed));
         let answer = sent.map_err(|error| {
-            let error = exchange.explain(error);
+            let error = failure::explain(&exchange, error);
             if error.kind == TransportErrorKind::Stale {
                 self.found_stale.store(self.millis(), Ordering::Relaxed);
             }

@@ -1,7 +1,8 @@
 //! Whole uploads on a disk that fails at its n-th call, for every n.
 
 use super::{UploadFile, Uploaded};
-use crate::checkpoint::file::{CheckpointFile, Disk, OpenError, Storage};
+use crate::checkpoint::file::{CheckpointFile, Disk, OpenError};
+use crate::checkpoint::journal::Storage;
 use crate::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, LocalServer, Operation};
 use crate::{Bucket, Checkpoint, Client, Credentials, Error, ErrorKind, RetryPolicy};
 use std::fs;

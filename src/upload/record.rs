@@ -1,7 +1,8 @@
 //! The checkpoint of one run: opened before the first request, deleted after the last.
 
 use super::resume::Found;
-use crate::checkpoint::file::{Disk, Journal, OpenError};
+use crate::checkpoint::file::{Disk, OpenError};
+use crate::checkpoint::journal::Journal;
 use crate::checkpoint::record::{Header, Owed, Record};
 use crate::checkpoint::scan::{End, Scan, scan};
 use crate::error::{Error, ErrorKind};

@@ -3,7 +3,7 @@
 
 #[path = "../../benches/upload/files.rs"]
 mod files;
-#[path = "../../benches/upload/picture.rs"]
+#[path = "../../benches/upload/picture/mod.rs"]
 mod picture;
 #[path = "../../benches/upload/report.rs"]
 mod report;

@@ -149,6 +149,22 @@ fn from_a_shell_it_is_killed_looked_at_continued_and_given_up() {
     );
 }
 
+/// Looks at the checkpoint in use until it tells of so many parts: they are written down some milliseconds after they are
+/// done.
+fn watch_until_recorded(scene: &Scene, parts: u16) {
+    let late = Instant::now() + Duration::from_secs(30);
+    loop {
+        let info = Checkpoint::inspect(scene.checkpoint()).expect("a checkpoint");
+        let progress = info.progress.expect("an upload");
+        assert_eq!(progress.file_state, FileState::Unchanged);
+        assert!(info.is_in_use);
+        if progress.parts_done == parts {
+            return;
+        }
+        assert!(Instant::now() < late, "{progress:?}");
+    }
+}
+
 #[test]
 fn from_a_program_it_is_paused_watched_and_gone_on_with() {
     let around = Surroundings::new();
@@ -187,18 +203,7 @@ fn from_a_program_it_is_paused_watched_and_gone_on_with() {
         },
         || {
             wait_reached(&gate, 1);
-            let late = Instant::now() + Duration::from_secs(30);
-            loop {
-                let info = Checkpoint::inspect(scene.checkpoint()).expect("a checkpoint");
-                let progress = info.progress.expect("an upload");
-                assert_eq!(progress.file_state, FileState::Unchanged);
-                assert!(info.is_in_use);
-                // Parts are written down some milliseconds after they are done.
-                if progress.parts_done == 3 {
-                    break;
-                }
-                assert!(Instant::now() < late, "{progress:?}");
-            }
+            watch_until_recorded(scene, 3);
             control.pause();
             gate.open();
         },

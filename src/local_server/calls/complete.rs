@@ -2,9 +2,10 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/completemultipartupload>
 
-use super::object::check_acl;
+use super::body::Received;
+use super::metadata::check_acl;
 use super::upload::check_part_number;
-use super::{Received, Told, call_back, overwrite};
+use super::{Told, call_back, overwrite};
 use crate::escape;
 use crate::local_server::Shared;
 use crate::local_server::answer::Answer;

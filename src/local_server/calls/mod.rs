@@ -1,58 +1,22 @@
 //! The calls of the OSS API, each in two steps: what the head allows, and what is done once the body is there.
 
+mod body;
 mod complete;
 mod list;
+mod metadata;
 mod object;
 mod upload;
+
+pub(super) use body::{Intake, Received};
 
 use super::Shared;
 use super::answer::Answer;
 use super::callback::{self, Callback, Told};
-use super::content::{Content, Writer};
 use super::error::OssError;
 use super::journal::Operation;
 use super::request::{Request, invalid_object_name};
-use super::store::{Keep, Overwrite};
+use super::store::Overwrite;
 use super::wire::Framing;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-/// The largest part, and the largest object that is put at once.
-const MAX_BODY: u64 = 5 << 30;
-/// Completing ten thousand parts takes about one megabyte.
-const MAX_XML: u64 = 4 << 20;
-
-/// What is to be done with the body of a request.
-#[derive(Debug)]
-pub(super) struct Intake {
-    pub(super) writer: Writer,
-    pub(super) most: u64,
-    pub(super) with_crc: bool,
-    pub(super) with_md5: bool,
-    content_md5: Option<[u8; 16]>,
-}
-
-impl Intake {
-    /// Reads the body of a request that is refused, so that the client gets to read the answer.
-    pub(super) fn ignored() -> Intake {
-        Intake {
-            writer: Writer::Discard,
-            most: MAX_BODY,
-            with_crc: false,
-            with_md5: false,
-            content_md5: None,
-        }
-    }
-}
-
-/// A body that arrived as a whole.
-#[derive(Debug)]
-pub(super) struct Received {
-    pub(super) len: u64,
-    pub(super) crc: Option<u64>,
-    pub(super) md5: Option<[u8; 16]>,
-    pub(super) content: Content,
-}
 
 /// Checks everything that can be checked before the body is read.
 pub(super) fn admit(
@@ -80,7 +44,7 @@ pub(super) fn admit(
         Operation::PutObject | Operation::CompleteMultipartUpload => drop(Callback::of(request)?),
         _ => callback::refuse(request)?,
     }
-    intake(shared, request, framing)
+    Intake::of(shared, request, framing)
 }
 
 /// Does what is asked.
@@ -109,53 +73,6 @@ pub(super) fn perform(
         Operation::GetObject => object::get(shared, request),
         Operation::DeleteObject => object::delete(shared, request),
         Operation::Other => Err(OssError::not_implemented("this call")),
-    }
-}
-
-impl Intake {
-    pub(super) fn expected_md5(&self) -> Option<[u8; 16]> {
-        self.content_md5
-    }
-}
-
-fn intake(shared: &Shared, request: &Request, framing: Framing) -> Result<Intake, OssError> {
-    let content_md5 = content_md5(request)?;
-    let is_stored = matches!(
-        request.operation,
-        Operation::UploadPart | Operation::PutObject
-    );
-    if !is_stored {
-        return Ok(Intake {
-            writer: Writer::memory(Some(0)),
-            most: MAX_XML,
-            with_crc: false,
-            with_md5: content_md5.is_some(),
-            content_md5,
-        });
-    }
-    let len = framing.len();
-    if len.is_some_and(|len| len > MAX_BODY) {
-        return Err(OssError::too_large());
-    }
-    let writer = shared.store.writer(len);
-    Ok(Intake {
-        writer: writer.map_err(|error| OssError::internal(&error))?,
-        most: MAX_BODY,
-        with_crc: shared.store.keep != Keep::Nothing,
-        // MD5 takes longer than everything else together.
-        with_md5: shared.store.keep == Keep::Everything || content_md5.is_some(),
-        content_md5,
-    })
-}
-
-fn content_md5(request: &Request) -> Result<Option<[u8; 16]>, OssError> {
-    let Some(text) = request.header("content-md5") else {
-        return Ok(None);
-    };
-    let bytes = STANDARD.decode(text).ok();
-    match bytes.and_then(|bytes| <[u8; 16]>::try_from(bytes).ok()) {
-        Some(md5) => Ok(Some(md5)),
-        None => Err(OssError::invalid_digest("0017-00000502").detail("Content-MD5", text)),
     }
 }
 

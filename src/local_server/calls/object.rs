@@ -1,15 +1,14 @@
-//! Whole objects: put, head, get, delete, and the metadata they carry.
+//! Whole objects: put, head, get, delete.
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/putobject>
 
-use super::{Received, Told, call_back, check_choice, overwrite};
-use crate::escape;
+use super::body::Received;
+use super::{Told, call_back, metadata, overwrite};
 use crate::local_server::Shared;
 use crate::local_server::answer::Answer;
 use crate::local_server::error::OssError;
 use crate::local_server::request::Request;
-use crate::local_server::store::{md5_etag, upper_hex};
-use crate::local_server::stored::{Stored, StoredHeaders};
+use crate::local_server::stored::Stored;
 use crate::sign::http_date;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,24 +16,8 @@ use std::ops::Range;
 
 const EXISTS: &str = "0026-00000002";
 
-/// Headers that stay with the object and come back with it.
-const STORED_HEADERS: &[&str] = &[
-    "cache-control",
-    "content-disposition",
-    "content-encoding",
-    "content-language",
-    "content-type",
-    "expires",
-    "x-oss-object-acl",
-    "x-oss-server-side-data-encryption",
-    "x-oss-server-side-encryption",
-    "x-oss-server-side-encryption-key-id",
-    "x-oss-storage-class",
-    "x-oss-tagging",
-];
-
 pub(super) fn admit_put(shared: &Shared, request: &Request) -> Result<(), OssError> {
-    check_metadata(request)?;
+    metadata::check(request)?;
     let (bucket, key) = request.place();
     let overwrite = overwrite(request, EXISTS);
     shared.store.check_overwrite(bucket, key, overwrite)
@@ -47,8 +30,8 @@ pub(super) fn put(
     received: Received,
 ) -> Result<Answer, OssError> {
     let (bucket, key) = request.place();
-    let answer = stored_answer(&received);
-    let (etag, headers) = (etag_of(&received), metadata(request));
+    let answer = received.answer();
+    let (etag, headers) = (received.etag(), metadata::given(request));
     let told = Told {
         bucket,
         key,
@@ -117,27 +100,6 @@ pub(super) fn delete(shared: &Shared, request: &Request) -> Result<Answer, OssEr
     Ok(Answer::new(204))
 }
 
-/// The ETag of a body: its MD5, or, where none was computed, 32 digits of what is known.
-pub(super) fn etag_of(received: &Received) -> String {
-    match (received.md5, received.crc) {
-        (Some(md5), _) => md5_etag(md5),
-        (None, Some(crc)) => upper_hex(u128::from(crc) << 64 | u128::from(received.len), 32),
-        (None, None) => upper_hex(u128::from(received.len), 32),
-    }
-}
-
-/// What is answered to a body that was stored: its checksums.
-pub(super) fn stored_answer(received: &Received) -> Answer {
-    let mut answer = Answer::new(200).header("ETag", format!("\"{}\"", etag_of(received)));
-    if let Some(crc) = received.crc {
-        answer = answer.header("x-oss-hash-crc64ecma", crc.to_string());
-    }
-    if let Some(md5) = received.md5 {
-        answer = answer.header("Content-MD5", STANDARD.encode(md5));
-    }
-    answer
-}
-
 fn brief_answer(status: u16, object: &Stored) -> Answer {
     let mut answer = Answer::new(status)
         .header("ETag", format!("\"{}\"", object.etag))
@@ -185,110 +147,6 @@ fn parse_range(text: &str, len: u64) -> Option<Range<u64>> {
         (first, last) => first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?.min(len),
     };
     (range.start < range.end).then_some(range)
-}
-
-/// The metadata that a request gives to an object.
-pub(super) fn metadata(request: &Request) -> StoredHeaders {
-    let mut stored: StoredHeaders = request
-        .head
-        .headers
-        .iter()
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .filter(|(name, _)| STORED_HEADERS.contains(&&**name) || name.starts_with("x-oss-meta-"))
-        .collect();
-    stored
-        .entry("content-type".to_owned())
-        .or_insert_with(|| "application/octet-stream".to_owned());
-    stored
-}
-
-pub(super) fn check_metadata(request: &Request) -> Result<(), OssError> {
-    const CLASSES: &[&str] = &[
-        "Standard",
-        "IA",
-        "Archive",
-        "ColdArchive",
-        "DeepColdArchive",
-    ];
-    check_choice(request, "x-oss-storage-class", CLASSES)?;
-    check_acl(request)?;
-    check_encryption(request)?;
-    check_user_metadata(request)?;
-    request.header("x-oss-tagging").map_or(Ok(()), check_tags)
-}
-
-pub(super) fn check_acl(request: &Request) -> Result<(), OssError> {
-    const ACLS: &[&str] = &["private", "public-read", "public-read-write", "default"];
-    check_choice(request, "x-oss-object-acl", ACLS)
-}
-
-fn check_encryption(request: &Request) -> Result<(), OssError> {
-    let method = request.header("x-oss-server-side-encryption");
-    if method.is_some_and(|method| !["AES256", "KMS", "SM4"].contains(&method)) {
-        let message = "The encryption algorithm you specified is not supported.";
-        return Err(OssError::new(
-            400,
-            "InvalidEncryptionAlgorithmError",
-            message,
-        ));
-    }
-    for name in [
-        "x-oss-server-side-encryption-key-id",
-        "x-oss-server-side-data-encryption",
-    ] {
-        if let Some(value) = request.header(name).filter(|_| method != Some("KMS")) {
-            let message = "The header needs the server side encryption KMS.";
-            return Err(OssError::argument(message, name, value));
-        }
-    }
-    check_choice(request, "x-oss-server-side-data-encryption", &["SM4"])
-}
-
-fn check_user_metadata(request: &Request) -> Result<(), OssError> {
-    const MOST: usize = 8 * 1024;
-    let mut total = 0;
-    for (name, value) in &request.head.headers {
-        let name = name.to_ascii_lowercase();
-        let Some(short) = name.strip_prefix("x-oss-meta-") else {
-            continue;
-        };
-        total += name.len() + value.len();
-        let is_good = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-        if short.is_empty() || !short.bytes().all(is_good) {
-            let message = "The name of user metadata may hold letters, digits and hyphens.";
-            return Err(OssError::argument(message, "x-oss-meta", short));
-        }
-    }
-    match total > MOST {
-        true => Err(OssError::invalid_argument(
-            "The user metadata exceeds 8 KB.",
-        )),
-        false => Ok(()),
-    }
-}
-
-fn check_tags(text: &str) -> Result<(), OssError> {
-    let refused = |ec| Err(OssError::argument("Invalid tagging.", "x-oss-tagging", text).ec(ec));
-    let mut keys: Vec<String> = vec![];
-    for tag in text.split('&') {
-        let (key, value) = tag.split_once('=').unwrap_or((tag, ""));
-        if key.is_empty() || value.contains('=') {
-            return refused("0010-00000219");
-        }
-        let (Some(key), Some(value)) = (escape::decode(key), escape::decode(value)) else {
-            return refused("0010-00000219");
-        };
-        let allowed = |c: char| c.is_alphanumeric() || " +-=._:/".contains(c);
-        let is_good = key.chars().count() <= 128
-            && value.chars().count() <= 256
-            && key.chars().chain(value.chars()).all(allowed)
-            && !keys.contains(&key);
-        keys.push(key);
-        if !is_good || keys.len() > 10 {
-            return refused("0010-00000217");
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/initiatemultipartupload>
 
-use super::object::{check_metadata, etag_of, metadata, stored_answer};
-use super::{Received, overwrite};
+use super::body::Received;
+use super::{metadata, overwrite};
 use crate::local_server::Shared;
 use crate::local_server::answer::Answer;
 use crate::local_server::error::OssError;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 const EXISTS: &str = "0042-00000214";
 
 pub(super) fn admit_initiate(shared: &Shared, request: &Request) -> Result<(), OssError> {
-    check_metadata(request)?;
+    metadata::check(request)?;
     let (bucket, key) = request.place();
     let overwrite = overwrite(request, EXISTS);
     shared.store.check_overwrite(bucket, key, overwrite)
@@ -27,7 +27,7 @@ pub(super) fn initiate(shared: &Shared, request: &Request) -> Result<Answer, Oss
         bucket: bucket.to_owned(),
         key: key.to_owned(),
         initiated: shared.now(),
-        headers: metadata(request),
+        headers: metadata::given(request),
         parts: BTreeMap::new(),
     });
     let mut xml = Xml::new("InitiateMultipartUploadResult");
@@ -66,7 +66,7 @@ pub(super) fn put_part(
     let (bucket, key) = request.place();
     let (number, upload_id) = (part_number(request)?, request.upload_id());
     let headers = shared.store.upload_headers(bucket, key, upload_id)?;
-    let mut answer = stored_answer(&received);
+    let mut answer = received.answer();
     for (name, value) in headers {
         if name.starts_with("x-oss-server-side-") {
             answer = answer.header(name, value);
@@ -74,7 +74,7 @@ pub(super) fn put_part(
     }
     let part = Part {
         len: received.len,
-        etag: etag_of(&received),
+        etag: received.etag(),
         crc: received.crc,
         modified: shared.now(),
         content: received.content,

@@ -1,6 +1,6 @@
 //! Parts on their way: workers send, one writer records.
 
-use crate::checkpoint::file::{Journal, Storage};
+use crate::checkpoint::journal::{Journal, Storage};
 use crate::checkpoint::writer::{BATCH, WRITE_EVERY, write_parts};
 use crate::part::{DonePart, PartNumber};
 use crate::retry::Failure;

@@ -34,60 +34,53 @@ fn answer_once(mut stream: TcpStream, answer: &[u8]) -> io::Result<()> {
     stream.write_all(answer)
 }
 
+const VERSIONS: [&str; 6] = ["HTTP/1.1", "HTTP/1.0", "HTTP/9", "ICY", "http/1.1", ""];
+const STATUSES: [&str; 9] = [
+    "200 OK",
+    "200",
+    "100 Continue",
+    "101 Switching",
+    "000",
+    "999 x",
+    "-1",
+    "2OO",
+    "\0",
+];
+const LINES: [&str; 15] = [
+    "ETag: \"x\"\r\n",
+    "Content-Length: 0\r\n",
+    "Content-Length: 1, 2\r\n",
+    "Content-Length: 99999999999999999999\r\n",
+    "Content-Length: 1000\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Transfer-Encoding: gzip, chunked\r\n",
+    "Connection: upgrade\r\n",
+    "Location: ::\r\n",
+    "no colon\r\n",
+    " folded: x\r\n",
+    ": nameless\r\n",
+    "A: \0\r\n",
+    "A: b\n",
+    "A: b\r",
+];
+const BODIES: [&str; 6] = [
+    "",
+    "ffffffffffffffff\r\n",
+    "-1\r\n",
+    "0\r\n\r\n",
+    "5\r\nab",
+    "HTTP/1.1 200 OK\r\n\r\n",
+];
+
 fn http(random: &mut Rng) -> Vec<u8> {
-    let version = one_of(
-        random,
-        &["HTTP/1.1", "HTTP/1.0", "HTTP/9", "ICY", "http/1.1", ""],
-    );
-    let status = one_of(
-        random,
-        &[
-            "200 OK",
-            "200",
-            "100 Continue",
-            "101 Switching",
-            "000",
-            "999 x",
-            "-1",
-            "2OO",
-            "\0",
-        ],
-    );
+    let version = one_of(random, &VERSIONS);
+    let status = one_of(random, &STATUSES);
     let mut answer = format!("{version} {status}\r\n");
     for _ in 0..one_of(random, &[0, 1, 2, 3, 200]) {
-        answer.push_str(one_of(
-            random,
-            &[
-                "ETag: \"x\"\r\n",
-                "Content-Length: 0\r\n",
-                "Content-Length: 1, 2\r\n",
-                "Content-Length: 99999999999999999999\r\n",
-                "Content-Length: 1000\r\n",
-                "Transfer-Encoding: chunked\r\n",
-                "Transfer-Encoding: gzip, chunked\r\n",
-                "Connection: upgrade\r\n",
-                "Location: ::\r\n",
-                "no colon\r\n",
-                " folded: x\r\n",
-                ": nameless\r\n",
-                "A: \0\r\n",
-                "A: b\n",
-                "A: b\r",
-            ],
-        ));
+        answer.push_str(one_of(random, &LINES));
     }
     answer.push_str(one_of(random, &["\r\n", "\r\n\r\n", "\n\n", ""]));
-    answer.push_str(one_of(
-        random,
-        &[
-            "",
-            "ffffffffffffffff\r\n",
-            "-1\r\n",
-            "0\r\n\r\n",
-            "5\r\nab",
-            "HTTP/1.1 200 OK\r\n\r\n",
-        ],
-    ));
+    answer.push_str(one_of(random, &BODIES));
     let mut answer = answer.into_bytes();
     if random.u8(..4) == 0 {
         answer.extend(random_bytes(random.u64(..2000), random.u64(..)));
