@@ -35,7 +35,7 @@ fn invoke(file: &Path, within: Duration) -> Result<Answer, Error> {
         Ok(done) => Ok(Answer::Done {
             bytes_sent: done.bytes_sent,
         }),
-        Err(error) if error.is_resumable() => Ok(Answer::CallAgain {
+        Err(error) if error.is_temporary() => Ok(Answer::CallAgain {
             why: error.to_string(),
         }),
         Err(error) => Err(error),

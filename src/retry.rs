@@ -111,6 +111,12 @@ impl Failure {
         self.verdict(operation) != Verdict::Fatal
     }
 
+    /// The same of the last attempt of all. What was put right, and fails still, is not right.
+    pub(crate) fn is_temporary(&self, operation: Operation) -> bool {
+        use Failure::{ClockCorrected, CredentialsRenewed};
+        self.may_pass(operation) && !matches!(self, ClockCorrected(_) | CredentialsRenewed(_))
+    }
+
     pub(crate) fn verdict(&self, operation: Operation) -> Verdict {
         judge(operation, self)
     }

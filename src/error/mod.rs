@@ -24,6 +24,7 @@ struct Repr {
     cause: Cause,
     /// What the server did not do.
     asked: Option<Operation>,
+    is_temporary: bool,
     part_number: Option<PartNumber>,
     path: Option<PathBuf>,
     upload_id: Option<String>,
@@ -43,6 +44,7 @@ impl Error {
             doing: doing.into(),
             cause,
             asked: None,
+            is_temporary: false,
             part_number: None,
             path: None,
             upload_id: None,
@@ -85,8 +87,10 @@ impl Error {
         self
     }
 
-    pub(crate) fn asked(mut self, operation: Operation) -> Error {
+    /// Says which request failed, and whether the same request may succeed at another time.
+    pub(crate) fn asked(mut self, operation: Operation, is_temporary: bool) -> Error {
         self.0.asked = Some(operation);
+        self.0.is_temporary = is_temporary;
         self
     }
 
@@ -166,9 +170,22 @@ impl Error {
         }
     }
 
-    /// Whether the same call, made again, continues from the checkpoint instead of starting anew.
+    /// Whether the same call, made again, continues from the checkpoint instead of starting anew. It says nothing about
+    /// whether that will get any further: see [`is_temporary`](Self::is_temporary).
     pub fn is_resumable(&self) -> bool {
         self.0.upload_id.is_some()
+    }
+
+    /// Whether the same call may succeed later although nobody changes anything: no usable answer came, OSS was overloaded
+    /// or failed inside, bytes were damaged on the way, the deadline passed, the upload was cancelled, or another one uses
+    /// the checkpoint. All but the last three have been repeated as the [`RetryPolicy`](crate::RetryPolicy) says.
+    ///
+    /// `false` means that somebody has to look: a refusal such as `AccessDenied`, missing credentials, a wrong option, a
+    /// file or a checkpoint that cannot be read or written, or a file that changes again and again.
+    pub fn is_temporary(&self) -> bool {
+        use ErrorKind::{Cancelled, CheckpointBusy, DeadlineExceeded};
+        let kind = self.0.kind;
+        self.0.is_temporary || matches!(kind, Cancelled | CheckpointBusy | DeadlineExceeded)
     }
 }
 

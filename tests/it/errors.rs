@@ -40,17 +40,19 @@ fn without_request_ids(text: &str) -> String {
     shown
 }
 
-/// The catalogue: how each error comes about, its kind, and its text.
+/// The catalogue: how each error comes about, its kind, what comes next, and its text.
 fn catalogue() -> String {
     let mut catalogue = String::new();
     for (name, error, named) in provoked::all() {
-        let resumable = if error.is_resumable() {
-            ", resumable"
-        } else {
-            ""
-        };
-        let (kind, text) = (error.kind(), named.in_place(&error.to_string()));
-        writeln!(catalogue, "# {name} ({kind:?}{resumable})\n{text}\n").expect("written");
+        let said = [
+            (true, format!("{:?}", error.kind())),
+            (error.is_resumable(), "resumable".to_owned()),
+            (error.is_temporary(), "temporary".to_owned()),
+        ];
+        let said = said.into_iter().filter_map(|(is, word)| is.then_some(word));
+        let said = said.collect::<Vec<_>>().join(", ");
+        let text = named.in_place(&error.to_string());
+        writeln!(catalogue, "# {name} ({said})\n{text}\n").expect("written");
     }
     catalogue
 }

@@ -37,7 +37,7 @@ pub(in crate::upload) fn error(
     doing: String,
     failure: Failure,
 ) -> Error {
-    let kind = failure.kind();
+    let (kind, is_temporary) = (failure.kind(), failure.is_temporary(operation));
     let error = match failure {
         Failure::Service(error)
         | Failure::ClockCorrected(error)
@@ -50,7 +50,7 @@ pub(in crate::upload) fn error(
         }
         _ => Error::text(kind, doing, failure.to_string()),
     };
-    error.asked(operation)
+    error.asked(operation, is_temporary)
 }
 
 /// An error that may hold a failure of a request.
