@@ -1,4 +1,5 @@
-//! A nightly backup: what is not through in time goes on the next night, and somebody is called only when that is of no use.
+//! A nightly backup: what is not through in time goes on the next night. Somebody is called when the next night will not help,
+//! or when nothing got through in this one.
 //!
 //! Credentials come from `OSS_ACCESS_KEY_ID` and `OSS_ACCESS_KEY_SECRET`; the region from `OSS_REGION`, or `OSS_ENDPOINT`.
 //!
@@ -8,8 +9,12 @@
 
 use oss_upload::{Checkpoint, Client, Error, ErrorKind, Uploaded};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use std::{env, path::PathBuf};
+
+/// Bytes of this night that OSS has acknowledged.
+static THROUGH: AtomicU64 = AtomicU64::new(0);
 
 fn upload(file: PathBuf, state: PathBuf, within: Duration) -> Result<Uploaded, Error> {
     Client::from_env()
@@ -19,21 +24,18 @@ fn upload(file: PathBuf, state: PathBuf, within: Duration) -> Result<Uploaded, E
         .routines(4)
         .checkpoint(Checkpoint::in_dir(state))
         .deadline(within)
+        .on_progress(|now| THROUGH.store(now.bytes_done - now.bytes_resumed, Relaxed))
         .run()
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [file, state, minutes] = &arguments[..] else {
-        eprintln!("usage: cron_job FILE FOLDER-FOR-CHECKPOINTS MINUTES");
-        return ExitCode::from(2);
+    let asked = match &arguments[..] {
+        [file, state, minutes] => minutes_of(minutes).map(|within| (file, state, within)),
+        _ => None,
     };
-    let seconds = minutes.parse::<f64>().map(|minutes| minutes * 60.0);
-    let Some(within) = seconds
-        .ok()
-        .and_then(|s| Duration::try_from_secs_f64(s).ok())
-    else {
-        eprintln!("`{minutes}` is no number of minutes");
+    let Some((file, state, within)) = asked else {
+        eprintln!("usage: cron_job FILE FOLDER-FOR-CHECKPOINTS MINUTES");
         return ExitCode::from(2);
     };
     match upload(file.into(), state.into(), within) {
@@ -51,11 +53,17 @@ fn main() -> ExitCode {
         Err(error) if error.kind() == ErrorKind::CheckpointBusy => {
             println!("still running: {error}")
         }
-        Err(error) if error.is_resumable() => println!("to be continued: {error}"),
+        Err(error) if error.is_temporary() && THROUGH.load(Relaxed) > 0 => {
+            println!("to be continued: {error}")
+        }
         Err(error) => {
             eprintln!("failed: {error}");
             return ExitCode::FAILURE;
         }
     }
     ExitCode::SUCCESS
+}
+
+fn minutes_of(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.parse::<f64>().ok()? * 60.0).ok()
 }

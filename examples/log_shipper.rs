@@ -8,19 +8,28 @@
 
 use oss_upload::{Bucket, Checkpoint, Client, Error, StorageClass, UploadFile};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use std::{env, fs, process};
 
-fn ship<'a>(bucket: &'a Bucket, host: &str, log: &Path) -> UploadFile<'a> {
+/// Where a log belongs. Rotation uses its name again, and with its time no log replaces another; shipped once more, after a
+/// machine that died before it was deleted, it replaces itself.
+fn key(host: &str, log: &Path) -> String {
     let name = log.file_name().unwrap_or_default().to_string_lossy();
+    let written = log.metadata().and_then(|log| log.modified()).ok();
+    let since = written.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    // A log whose time cannot be told cannot be uploaded either, and says why.
+    let seconds = since.unwrap_or_default().as_secs();
+    format!("logs/{host}/{seconds}-{name}")
+}
+
+fn ship<'a>(bucket: &'a Bucket, host: &str, log: &Path) -> UploadFile<'a> {
     bucket
-        .upload_file(format!("logs/{host}/{name}"), log)
+        .upload_file(key(host, log), log)
         .content_type("text/plain; charset=utf-8")
         .content_encoding("gzip")
         .storage_class(StorageClass::InfrequentAccess)
         .meta("host", host)
         .tag("kind", "log")
-        // A log that was shipped before the machine died is not shipped over.
-        .forbid_overwrite()
         .checkpoint(Checkpoint::beside_file())
 }
 

@@ -16,6 +16,7 @@ use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, Object};
 use oss_upload::{Client, Credentials};
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
@@ -51,28 +52,31 @@ pub(crate) fn expect_stored(scene: &Scene, key: &str) -> Object {
 }
 
 #[test]
-fn many_files_uploads_all_that_a_folder_has_and_again_what_failed() {
+fn many_files_uploads_all_that_is_below_a_folder_and_again_what_failed() {
     let scene = Scene::with_len(3);
     let photos = scene.dir.path().join("photos");
-    fs::create_dir(&photos).expect("created");
-    for name in ["a.jpg", "b.jpg"] {
+    fs::create_dir_all(photos.join("2026/may")).expect("created");
+    for name in ["a.jpg", "2026/may/b.jpg"] {
         fs::copy(&scene.file, photos.join(name)).expect("copied");
     }
-    let run = || {
-        let program = example("many_files", &scene).arg(&photos);
+    let run = |folder: &Path| {
+        let program = example("many_files", &scene).arg(folder);
         program.arg(scene.dir.path()).run()
     };
-    let denied = scene.server.fault(Fault::deny().key("photos/b.jpg"));
-    let ran = run().expect_code(1);
+    let b = "photos/2026/may/b.jpg";
+    let denied = scene.server.fault(Fault::deny().key(b));
+    let ran = run(&photos).expect_code(1);
     assert!(
-        ran.stdout.contains("photos/b.jpg: ") && ran.stdout.contains("AccessDenied"),
+        ran.stdout.contains(&format!("{b}: ")) && ran.stdout.contains("AccessDenied"),
         "{ran:?}"
     );
     expect_stored(&scene, "photos/a.jpg");
-    assert!(scene.server.object(BUCKET, "photos/b.jpg").is_none());
+    assert!(scene.server.object(BUCKET, b).is_none());
     denied.remove();
-    run().expect_code(0);
-    expect_stored(&scene, "photos/b.jpg");
+    run(&photos).expect_code(0);
+    expect_stored(&scene, b);
+    let missing = run(&photos.join("missing")).expect_code(1);
+    assert!(missing.stderr.contains("missing: "), "{missing:?}");
 }
 
 /// Says how to use it, and sends nothing.
@@ -93,6 +97,13 @@ fn what_an_example_cannot_use_is_status_2() {
         ("slices", &["file", "1"]),
         ("lost_checkpoint", &["file"]),
         ("many_files", &["folder"]),
+        ("night_and_day", &["file", "8"]),
+        ("night_and_day", &["file", "8", "late"]),
+        ("cron_job", &["file", "folder", "soon"]),
+        ("function", &["file", "soon"]),
+        ("log_shipper", &[]),
+        ("service", &["vault"]),
+        ("window", &[]),
     ] {
         let ran = example(name, &scene).args(arguments).run();
         ran.expect_error(2, &["usage: ", name]);

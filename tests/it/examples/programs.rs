@@ -5,10 +5,12 @@ use super::{example, expect_stored, unsigned};
 use crate::support::process::Program;
 use crate::support::{BUCKET, Scene};
 use oss_upload::local_server::{Fault, Operation};
-use std::fs;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Stdio;
+use std::time::{Duration, SystemTime};
 
 const MIB: u64 = 1 << 20;
 
@@ -25,15 +27,23 @@ fn a_cron_job_is_continued_the_next_night_and_calls_nobody_for_that() {
     let stuck = scene.server.fault(stuck);
     let first = cron_job(&scene, "0.08").run().expect_code(0);
     assert!(first.stdout.starts_with("to be continued: "), "{first:?}");
+    // A night in which nothing gets through.
+    let second = cron_job(&scene, "0.02").run().expect_code(1);
+    assert!(second.stderr.starts_with("failed: "), "{second:?}");
     stuck.remove();
-    let second = cron_job(&scene, "9").run().expect_code(0);
-    assert!(second.stdout.starts_with("resumed: "), "{second:?}");
+    let third = cron_job(&scene, "9").run().expect_code(0);
+    assert!(third.stdout.starts_with("resumed: "), "{third:?}");
     expect_stored(&scene, "backup/db.dump");
-    let denied = scene.server.fault(Fault::deny());
-    let third = cron_job(&scene, "9").run().expect_code(1);
-    assert!(third.stderr.contains("AccessDenied"), "{third:?}");
-    denied.remove();
-    cron_job(&scene, "soon").run().expect_code(2);
+}
+
+#[test]
+fn a_cron_job_that_the_next_night_will_not_help_calls_somebody() {
+    let scene = Scene::with_len(17 * MIB);
+    let denied = Fault::deny().on(Operation::CompleteMultipartUpload);
+    scene.server.fault(denied);
+    let ran = cron_job(&scene, "9").run().expect_code(1);
+    let words = ["failed: ", "AccessDenied", "run it again to continue"];
+    assert!(words.iter().all(|w| ran.stderr.contains(w)), "{ran:?}");
 }
 
 #[test]
@@ -105,11 +115,14 @@ fn a_function_goes_on_where_the_last_invocation_ended_without_its_disk() {
 }
 
 #[test]
-fn a_service_takes_files_from_its_queue_and_credentials_from_its_vault() {
+fn a_service_takes_files_from_its_queue_and_a_new_token_from_its_vault() {
     let scene = Scene::with_len(3);
-    scene.server.set_security_token(Some("token-of-this-hour"));
     let vault = scene.dir.path().join("vault");
-    fs::write(&vault, "local-id\nlocal-secret\ntoken-of-this-hour\n").expect("written");
+    let issue = |token: &str| {
+        fs::write(&vault, format!("local-id\nlocal-secret\n{token}\n")).expect("written");
+        scene.server.set_security_token(Some(token));
+    };
+    issue("of-the-first-hour");
     let service = unsigned("service", &scene)
         .arg(&vault)
         .arg(scene.dir.path());
@@ -117,30 +130,30 @@ fn a_service_takes_files_from_its_queue_and_credentials_from_its_vault() {
     let service = service.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut service = service.stderr(Stdio::piped()).spawn().expect("started");
     let mut queue = service.stdin.take().expect("a pipe");
-    let names = ["a.bin", "b.bin", "c.bin", "d.bin"];
-    for name in names {
+    let said = BufReader::new(service.stdout.take().expect("a pipe"));
+    let mut said = said.lines().map(|line| line.expect("text"));
+    let mut upload = |name: &str| {
         let file = scene.dir.path().join(name);
         fs::copy(&scene.file, &file).expect("copied");
         writeln!(queue, "{}", file.display()).expect("queued");
-    }
+        let key = format!("incoming/{name}");
+        assert_eq!(said.next(), Some(format!("{key}: uploaded")));
+        expect_stored(&scene, &key);
+    };
+    upload("a.bin");
+    upload("b.bin");
+    issue("of-the-second-hour");
+    upload("c.bin");
     writeln!(queue, "{}", scene.dir.path().join("missing").display()).expect("queued");
     drop(queue);
     let ended = service.wait_with_output().expect("ended");
-    let (out, err) = (
-        String::from_utf8_lossy(&ended.stdout),
-        String::from_utf8_lossy(&ended.stderr),
-    );
+    let err = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{err}");
-    for name in names {
-        assert!(out.contains(&format!("incoming/{name}: uploaded")), "{out}");
-        assert!(
-            scene
-                .server
-                .object(BUCKET, &format!("incoming/{name}"))
-                .is_some()
-        );
-    }
     assert!(err.lines().count() == 1 && err.contains("missing"), "{err}");
+    let refused = |status: &Option<u16>| *status == Some(403);
+    let requests = scene.server.requests();
+    let n_refused = requests.iter().filter(|r| refused(&r.status)).count();
+    assert_eq!(n_refused, 1, "the old token, once");
 }
 
 fn ship(scene: &Scene, logs: &[&Path]) -> Program {
@@ -153,31 +166,55 @@ fn a_log_is_deleted_once_it_is_confirmed_and_not_before() {
     let [a, b] = ["a.log.gz", "b.log.gz"].map(|name| scene.dir.path().join(name));
     for log in [&a, &b] {
         fs::copy(&scene.file, log).expect("copied");
+        let log = File::options().write(true).open(log).expect("opened");
+        log.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(86_400))
+            .expect("set");
     }
-    let denied = scene.server.fault(Fault::deny().key("logs/web-1/b.log.gz"));
+    let key_of_b = "logs/web-1/86400-b.log.gz";
+    let denied = scene.server.fault(Fault::deny().key(key_of_b));
     let ran = ship(&scene, &[&a, &b]).run().expect_code(1);
-    assert_eq!(ran.stdout, "logs/web-1/a.log.gz: shipped\n");
+    assert_eq!(ran.stdout, "logs/web-1/86400-a.log.gz: shipped\n");
     assert!(!a.exists() && b.exists());
     denied.remove();
-    scene.server.fault(Fault::no_crc());
+    let unconfirmed = scene.server.fault(Fault::no_crc());
     let ran = ship(&scene, &[&b]).run().expect_code(0);
     assert!(ran.stderr.contains("nobody confirmed"), "{ran:?}");
     assert!(b.exists());
-    let object = scene
-        .server
-        .object(BUCKET, "logs/web-1/b.log.gz")
-        .expect("shipped");
+    unconfirmed.remove();
+    // As after a machine that died before it was deleted.
+    ship(&scene, &[&b]).run().expect_code(0);
+    assert!(!b.exists());
+    let object = scene.server.object(BUCKET, key_of_b).expect("shipped");
     let header = |name: &str| object.headers.get(name).map(String::as_str);
     assert_eq!(header("content-encoding"), Some("gzip"));
     assert_eq!(header("x-oss-meta-host"), Some("web-1"));
 }
 
-/// Hours of no length at all: whatever time of day it is, the upload goes on.
+fn all_day(scene: &Scene, opens: &str, closes: &str) -> Program {
+    let program = example("night_and_day", scene).arg(&scene.file);
+    program.arg(opens).arg(closes)
+}
+
 #[test]
-fn by_night_and_by_day_it_gets_through() {
-    let scene = Scene::with_len(9 * MIB);
-    let program = example("night_and_day", &scene).arg(&scene.file);
-    let ran = program.arg("0.02").run().expect_code(0);
+fn by_night_parts_go_up_at_the_same_time() {
+    let scene = Scene::with_len(17 * MIB);
+    let (hold, gate) = Fault::hold();
+    scene.server.fault(hold.on(Operation::UploadPart));
+    let running = all_day(&scene, "0", "0").start();
+    gate.wait_reached(3);
+    gate.open();
+    assert_eq!(running.wait().expect_code(0).stdout, "uploaded\n");
+    expect_stored(&scene, "archive.tar");
+}
+
+#[test]
+fn by_day_one_part_goes_up_after_the_other() {
+    let scene = Scene::with_len(17 * MIB);
+    let ran = all_day(&scene, "0", "24").run().expect_code(0);
     assert_eq!(ran.stdout, "uploaded\n");
     expect_stored(&scene, "archive.tar");
+    let parts = scene.server.requests().into_iter();
+    let parts = parts.filter(|request| request.operation == Operation::UploadPart);
+    let connections: BTreeSet<u64> = parts.map(|request| request.connection).collect();
+    assert_eq!(connections.len(), 1);
 }
