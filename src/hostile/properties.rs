@@ -538,6 +538,7 @@ fn object_headers(run: Run) -> Tally {
 
 fn credentials(run: Run) -> Tally {
     const PIECES: &[&str] = &[
+        "LTAI5tExample\nsecret-of-mine",
         "LTAI5tExample",
         "secret-of-mine",
         "\n",
@@ -588,7 +589,7 @@ fn headers_of_answers_say_what_they_say_and_no_more() {
 fn an_endpoint_leads_where_it_says_or_is_refused() {
     quick(endpoints, 1000);
     quick(regions, 200);
-    quick(buckets, 500);
+    quick(buckets, 1000);
 }
 
 #[test]
