@@ -354,7 +354,7 @@ fn checked_region(region: &str) -> Result<&str, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ErrorKind;
+    use crate::error::ErrorKind;
 
     fn client(endpoint: &str) -> ClientBuilder {
         Client::builder(endpoint).credentials(Credentials::new("id", "the-secret"))

@@ -116,7 +116,7 @@ impl fmt::Debug for Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::CredentialsProvider;
+    use crate::credentials::CredentialsProvider;
 
     #[test]
     fn what_is_no_uri_is_refused_and_not_repeated() {

@@ -262,7 +262,7 @@ fn token_in(body: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::CredentialsProvider;
+    use crate::credentials::CredentialsProvider;
 
     #[test]
     fn names_that_would_lead_elsewhere_are_refused() {

@@ -205,7 +205,7 @@ impl fmt::Debug for Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::CredentialsProvider;
+    use crate::credentials::CredentialsProvider;
 
     #[test]
     fn settings_that_cannot_be_are_refused() {
@@ -234,7 +234,7 @@ mod tests {
 #[cfg(all(test, unix))]
 mod unix_tests {
     use super::*;
-    use crate::CredentialsProvider;
+    use crate::credentials::CredentialsProvider;
     #[cfg(target_os = "linux")]
     use std::{fs, path::Path};
 

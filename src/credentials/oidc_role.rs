@@ -217,7 +217,7 @@ fn read_token(path: &Path) -> Result<String, ProviderError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::CredentialsProvider;
+    use crate::credentials::CredentialsProvider;
     use std::fs;
 
     #[test]

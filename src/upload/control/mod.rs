@@ -281,7 +281,7 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ErrorKind;
+    use crate::error::ErrorKind;
     use crate::upload::limits::RATE_LEAST;
     use std::thread;
 
