@@ -261,7 +261,8 @@ mod tests {
             assert_eq!(given.access_key_id(), id);
             assert!(provider.answers_at_once() && provider.check().is_ok());
         }
-        let wrong: Box<dyn CredentialsProvider> = Box::new(crate::credentials::CredentialsUri::new("no uri"));
+        let wrong: Box<dyn CredentialsProvider> =
+            Box::new(crate::credentials::CredentialsUri::new("no uri"));
         assert!(wrong.check().is_err() && !wrong.answers_at_once());
     }
 

@@ -1,10 +1,14 @@
 //! Whole uploads on a disk that fails at its n-th call, for every n.
 
 use super::{UploadFile, Uploaded};
+use crate::checkpoint::Checkpoint;
 use crate::checkpoint::file::{CheckpointFile, Disk, OpenError};
 use crate::checkpoint::journal::Storage;
+use crate::client::{Bucket, Client};
+use crate::credentials::Credentials;
+use crate::error::{Error, ErrorKind};
 use crate::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, LocalServer, Operation};
-use crate::{Bucket, Checkpoint, Client, Credentials, Error, ErrorKind, RetryPolicy};
+use crate::retry::RetryPolicy;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -10,11 +10,12 @@ use super::record::RunRecord;
 use super::resume::Found;
 use super::source::Source;
 use super::state::State;
-use super::watch::Watch;
 use super::watch::events::Event;
+use super::watch::{Sight, Watch};
 use crate::error::{Error, ErrorKind};
 use std::mem;
 use std::path::Path;
+use std::sync::Arc;
 
 /// How often one call starts again from scratch.
 const MAX_RESTARTS: usize = 3;
@@ -75,7 +76,7 @@ fn run<'a>(
         Ok(object) => {
             job.progress.finish();
             // The object is complete: an observer that panics now cannot undo that.
-            let _ = state.watch.show(&job);
+            state.watch.show();
             Ok(uploaded(job, state, object))
         }
         Err(error) => {
@@ -91,15 +92,15 @@ fn prepare<'a>(
     headers: ObjectHeaders,
     among: Option<Among<'a>>,
 ) -> Result<(Job<'a>, State<'a>, Source), Error> {
-    let (watch, events) = Watch::new(
-        upload.observer.take(),
-        upload.listener.take(),
-        upload.progress_every,
-    );
-    let job = Job {
-        events,
-        ..upload.job(headers, among)?
+    let mut job = upload.job(headers, among)?;
+    let sight = Sight {
+        progress: Arc::clone(&job.progress),
+        control: job.control.clone(),
+        started: job.started,
     };
+    let (observer, listener) = (upload.observer.take(), upload.listener.take());
+    let (watch, events) = Watch::new(sight, observer, listener, upload.progress_every);
+    job.events = events;
     if let Some(within) = upload.deadline {
         log::debug!(target: "oss_upload::upload", "allowed to take {} ms", within.as_millis());
     }
@@ -182,7 +183,7 @@ fn open_again(job: &Job<'_>) -> Result<Source, Error> {
 fn attempt(job: &Job<'_>, state: &mut State<'_>, source: &Source) -> Result<Object, Ended> {
     let plan = job.plan(source)?;
     job.progress.begin(plan.object_len(), plan.n_parts());
-    state.watch.show(job)?;
+    state.show(job)?;
     let own;
     let crew = match job.crew {
         Some(crew) => crew,

@@ -7,6 +7,7 @@ use super::resume::Found;
 use super::watch::Watch;
 use super::watch::events::Event;
 use crate::checkpoint::record::{Header, Owed};
+use crate::error::Error;
 use crate::protocol::ServiceError;
 
 /// What a run knows by now.
@@ -25,6 +26,14 @@ pub(super) struct State<'a> {
 }
 
 impl State<'_> {
+    /// Shows those who look on all that there is by now. When one of them has panicked, the upload ends.
+    pub(super) fn show(&mut self, job: &Job<'_>) -> Result<(), Error> {
+        match self.watch.show() {
+            true => Ok(()),
+            false => Err(job.panicked()),
+        }
+    }
+
     /// Aborts an upload that is of no use any more. One that stays is remembered.
     pub(super) fn abort(&mut self, job: &Job<'_>, owed: Owed) {
         self.record.forget_upload();
@@ -33,7 +42,7 @@ impl State<'_> {
             self.owed.push(owed);
             return;
         }
-        self.watch.hold(job);
+        self.watch.hold(&job.stop());
         if !job.abort(&owed, &job.abort_stop()) {
             self.owed.push(owed);
         }
@@ -62,7 +71,7 @@ impl State<'_> {
         if self.owed.is_empty() {
             return;
         }
-        self.watch.hold(job);
+        self.watch.hold(&job.stop());
         let stop = job.abort_stop();
         self.owed.retain(|owed| !job.abort(owed, &stop));
     }

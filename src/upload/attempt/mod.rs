@@ -117,7 +117,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
     /// Enters a phase and tells the observer.
     fn enter(&mut self, phase: Phase) -> Result<(), Error> {
         self.job.progress.set_phase(phase);
-        self.state.watch.show(self.job)
+        self.state.show(self.job)
     }
 
     /// Makes a call by one of the crew, while this thread looks on.
@@ -134,7 +134,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
         let watch = &mut self.state.watch;
         let every = watch.beat();
         self.crew
-            .work(1, step, every, || watch.look(job), || stop.set());
+            .work(1, step, every, || watch.look(), || stop.set());
         called.into_inner().ok_or_else(|| job.panicked())
     }
 
@@ -279,7 +279,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
             if job.crew.is_none() {
                 crew.set_routines(job.routines().min(most));
             }
-            watch.look(job);
+            watch.look();
         };
         let journal = record.journal();
         let sent = sending.run(crew, &missing, journal, every, look_on, recorded);
@@ -346,7 +346,7 @@ impl<'r, 'a> Attempt<'r, 'a> {
             parts.len(),
             read,
             watch.beat(),
-            || watch.look(job),
+            || watch.look(),
             || {
                 let _ = panicked.set(());
                 stop.set();

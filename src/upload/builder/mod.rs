@@ -16,6 +16,7 @@ use super::source::identity::Identity;
 use super::source::range::Range;
 use super::watch::events::Event;
 use super::watch::progress::Snapshot;
+use super::watch::{Listener, Observer};
 use std::fmt;
 use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
@@ -98,10 +99,6 @@ pub struct UploadFile<'a> {
 }
 
 type OpenDisk<'a> = Box<dyn Fn(&Path) -> Result<Box<dyn Disk>, OpenError> + Send + 'a>;
-
-pub(super) type Observer<'a> = Box<dyn FnMut(&Snapshot) + Send + 'a>;
-
-pub(super) type Listener<'a> = Box<dyn FnMut(&Event) + Send + 'a>;
 
 impl Bucket {
     /// Starts an upload of a local file to an object. Nothing happens until [`run`](UploadFile::run).

@@ -4,21 +4,33 @@ pub(super) mod estimate;
 pub(super) mod events;
 pub(super) mod progress;
 
-use super::builder::{Listener, Observer};
-use super::job::Job;
-use crate::error::Error;
+use super::control::Control;
+use crate::stop::Stop;
 use crossbeam_channel::Receiver;
 use estimate::{Estimator, time_left};
 use events::{Event, Events};
-use progress::{Phase, Snapshot};
+use progress::{Phase, Progress, Snapshot};
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Events wait no longer than this for somebody to take them, nor does another number of routines.
 const LONGEST_BEAT: Duration = Duration::from_millis(100);
 
+pub(super) type Observer<'a> = Box<dyn FnMut(&Snapshot) + Send + 'a>;
+
+pub(super) type Listener<'a> = Box<dyn FnMut(&Event) + Send + 'a>;
+
+/// What there is to see.
+pub(super) struct Sight {
+    pub(super) progress: Arc<Progress>,
+    pub(super) control: Control,
+    pub(super) started: Instant,
+}
+
 pub(super) struct Watch<'a> {
+    sight: Sight,
     observer: Option<Observer<'a>>,
     listener: Option<Listener<'a>>,
     events: Option<Receiver<Event>>,
@@ -32,6 +44,7 @@ pub(super) struct Watch<'a> {
 impl<'a> Watch<'a> {
     /// Returns the way to the listener too.
     pub(super) fn new(
+        sight: Sight,
         observer: Option<Observer<'a>>,
         listener: Option<Listener<'a>>,
         every: Duration,
@@ -44,6 +57,7 @@ impl<'a> Watch<'a> {
             None => (Events::to_nobody(), None),
         };
         let watch = Watch {
+            sight,
             observer,
             listener,
             events,
@@ -68,34 +82,30 @@ impl<'a> Watch<'a> {
     }
 
     /// Shows what is due by now. It may panic, as those who look on may.
-    pub(super) fn look(&mut self, job: &Job<'_>) {
+    pub(super) fn look(&mut self) {
         self.deliver();
         let is_due = |at: Instant| at.elapsed() + self.beat() / 2 >= self.every;
         if self.shown.is_none_or(is_due) {
-            self.observe(job);
+            self.observe();
         }
     }
 
-    /// Shows all that there is, now. Who panics, now or earlier, ends the upload.
-    pub(super) fn show(&mut self, job: &Job<'_>) -> Result<(), Error> {
-        let is_well = self.is_well_after(|watch| {
+    /// Shows all that there is, now. `false` when somebody panicked, now or earlier.
+    pub(super) fn show(&mut self) -> bool {
+        self.is_well_after(|watch| {
             watch.deliver();
-            watch.enter(job.progress.snapshot().phase);
-            watch.observe(job);
-        });
-        match is_well {
-            true => Ok(()),
-            false => Err(job.panicked()),
-        }
+            watch.enter(watch.sight.progress.snapshot().phase);
+            watch.observe();
+        })
     }
 
     /// Waits for the end of a pause, unless the upload is to end, and looks on meanwhile. A panic is told by the next
     /// [`show`](Self::show).
-    pub(super) fn hold(&mut self, job: &Job<'_>) {
-        let (stop, beat) = (job.stop(), self.beat());
-        while job.control.is_paused() && !stop.is_set() {
-            job.control.hold_for(&stop, beat);
-            self.is_well_after(|watch| watch.look(job));
+    pub(super) fn hold(&mut self, stop: &Stop) {
+        let beat = self.beat();
+        while self.sight.control.is_paused() && !stop.is_set() {
+            self.sight.control.hold_for(stop, beat);
+            self.is_well_after(Watch::look);
         }
     }
 
@@ -129,14 +139,19 @@ impl<'a> Watch<'a> {
         });
     }
 
-    fn observe(&mut self, job: &Job<'_>) {
+    fn observe(&mut self) {
         if self.observer.is_none() {
             return;
         }
         self.shown = Some(Instant::now());
-        let mut seen = job.progress.snapshot();
-        seen.is_paused = job.control.is_paused();
-        seen.elapsed = job.started.elapsed();
+        let Sight {
+            progress,
+            control,
+            started,
+        } = &self.sight;
+        let mut seen = progress.snapshot();
+        seen.is_paused = control.is_paused();
+        seen.elapsed = started.elapsed();
         self.estimate(&mut seen);
         call_back(&mut self.observer, &mut self.has_panicked, |observer| {
             observer(&seen);
@@ -172,6 +187,15 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
+    fn watch(listener: Option<Listener<'_>>, every: Duration) -> (Watch<'_>, Events) {
+        let sight = Sight {
+            progress: Arc::default(),
+            control: Control::new(),
+            started: Instant::now(),
+        };
+        Watch::new(sight, None, listener, every)
+    }
+
     #[test]
     fn looks_fit_into_what_was_asked_for_and_are_a_tenth_of_a_second_apart_at_most() {
         for (every, beat) in [
@@ -181,20 +205,20 @@ mod tests {
             (3_600_000 * MS, 100 * MS),
             (Duration::MAX, 100 * MS),
         ] {
-            assert_eq!(Watch::new(None, None, every).0.beat(), beat);
+            assert_eq!(watch(None, every).0.beat(), beat);
         }
     }
 
     #[test]
     fn nothing_is_made_of_events_where_nobody_listens() {
-        let (_, told) = Watch::new(None, None, MS);
+        let (_, told) = watch(None, MS);
         told.tell(|| panic!("not needed"));
     }
 
     #[test]
     fn a_panic_is_not_forgotten() {
         let panics: Listener<'_> = Box::new(|_| panic!("on purpose"));
-        let (mut watch, _told) = Watch::new(None, Some(panics), MS);
+        let (mut watch, _told) = watch(Some(panics), MS);
         assert!(watch.is_well_after(|_| {}));
         let tell = |watch: &mut Watch<'_>| {
             watch.tell(&Event::Entered {
