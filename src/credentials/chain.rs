@@ -1,11 +1,13 @@
 //! Several providers, of which the first that has credentials is taken.
 
+use super::cli_profile::CliProfile;
+use super::credentials_file::CredentialsFile;
+use super::credentials_uri::CredentialsUri;
+use super::ecs_ram_role::EcsRamRole;
 use super::environment::Variables;
+use super::oidc_role::OidcRole;
+use super::provider::{Credentials, CredentialsProvider, ProviderError};
 use super::surroundings::Surroundings;
-use super::{
-    CliProfile, Credentials, CredentialsFile, CredentialsProvider, CredentialsUri, EcsRamRole,
-    OidcRole, ProviderError,
-};
 use std::fmt;
 use std::sync::OnceLock;
 

@@ -5,8 +5,8 @@
 use super::issued;
 use super::profile::{Entries, Mode, Profile};
 use super::profile_file::{ProfileFile, provide_by_profile};
+use super::provider::{Credentials, ProviderError};
 use super::surroundings::Surroundings;
-use super::{Credentials, ProviderError};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -188,7 +188,7 @@ impl CliEntries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::CredentialsProvider;
+    use crate::credentials::provider::CredentialsProvider;
 
     /// As the command line writes it, one profile for each mode.
     const CONFIG: &str = r#"{

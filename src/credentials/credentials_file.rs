@@ -4,8 +4,8 @@
 
 use super::profile::{Entries, Mode, Profile};
 use super::profile_file::{ProfileFile, provide_by_profile};
+use super::provider::{Credentials, ProviderError};
 use super::surroundings::Surroundings;
-use super::{Credentials, ProviderError};
 use configparser::ini::Ini;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -175,7 +175,7 @@ impl Section<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::CredentialsProvider;
+    use crate::credentials::provider::CredentialsProvider;
 
     /// As it is documented, one profile for each type.
     const FILE: &str = "\u{feff}# The profiles.\r\n\

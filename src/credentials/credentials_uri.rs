@@ -2,9 +2,9 @@
 
 use super::asking::{Deadline, Trouble, check_url, shown};
 use super::issued::{self, Kind};
+use super::provider::{Credentials, ProviderError};
 use super::source::{Fetching, Source, provide_by_fetching};
 use super::surroundings::Surroundings;
-use super::{Credentials, ProviderError};
 use crate::transport::fetch::Fetch;
 use crate::transport::{Proxy, Tls};
 use std::fmt;
@@ -116,7 +116,7 @@ impl fmt::Debug for Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::CredentialsProvider;
+    use crate::credentials::provider::CredentialsProvider;
 
     #[test]
     fn what_is_no_uri_is_refused_and_not_repeated() {

@@ -4,9 +4,9 @@
 
 use super::asking::{Deadline, Trouble, check_url, shown};
 use super::issued::{self, Kind};
+use super::provider::{Credentials, ProviderError};
 use super::source::{Fetching, Source, provide_by_fetching};
 use super::surroundings::Surroundings;
-use super::{Credentials, ProviderError};
 use crate::transport::Tls;
 use crate::transport::fetch::{Fetch, Fetched};
 use std::fmt;
@@ -262,7 +262,7 @@ fn token_in(body: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::CredentialsProvider;
+    use crate::credentials::provider::CredentialsProvider;
 
     #[test]
     fn names_that_would_lead_elsewhere_are_refused() {

@@ -2,8 +2,8 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/oss-sdk-credential-configuration>
 
+use super::provider::{Credentials, CredentialsProvider, ProviderError};
 use super::surroundings::Surroundings;
-use super::{Credentials, CredentialsProvider, ProviderError};
 
 const OSS: [&str; 3] = [
     "OSS_ACCESS_KEY_ID",

@@ -1,8 +1,8 @@
 //! Credentials that a command prints.
 
 use super::issued::{self, Kind};
+use super::provider::{Credentials, ProviderError};
 use super::source::{Fetching, Source, provide_by_fetching};
-use super::{Credentials, ProviderError};
 use crossbeam_channel::{Receiver, bounded};
 use std::fmt;
 use std::io::{self, Read};
@@ -205,7 +205,7 @@ impl fmt::Debug for Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::CredentialsProvider;
+    use crate::credentials::provider::CredentialsProvider;
 
     #[test]
     fn settings_that_cannot_be_are_refused() {
@@ -234,7 +234,7 @@ mod tests {
 #[cfg(all(test, unix))]
 mod unix_tests {
     use super::*;
-    use crate::credentials::CredentialsProvider;
+    use crate::credentials::provider::CredentialsProvider;
     #[cfg(target_os = "linux")]
     use std::{fs, path::Path};
 

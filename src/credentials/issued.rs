@@ -2,7 +2,7 @@
 //!
 //! Nothing of a text that cannot be read is repeated: it may be a secret.
 
-use super::Credentials;
+use super::provider::Credentials;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -2,10 +2,10 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerolewithoidc>
 
+use super::provider::{Credentials, ProviderError};
 use super::source::{Fetching, Source, provide_by_fetching};
 use super::sts::{Call, Endpoint, Session};
 use super::surroundings::Surroundings;
-use super::{Credentials, ProviderError};
 use crate::transport::Tls;
 use std::fs::File;
 use std::io::Read;
@@ -217,7 +217,7 @@ fn read_token(path: &Path) -> Result<String, ProviderError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::CredentialsProvider;
+    use crate::credentials::provider::CredentialsProvider;
     use std::fs;
 
     #[test]

@@ -44,7 +44,7 @@ macro_rules! provide_by_profile {
             }
         }
 
-        impl $crate::credentials::CredentialsProvider for $provider {
+        impl $crate::credentials::provider::CredentialsProvider for $provider {
             fn credentials(&self) -> Result<Credentials, ProviderError> {
                 self.read()
             }

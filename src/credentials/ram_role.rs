@@ -3,10 +3,10 @@
 //! Source: <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerole>
 
 use super::asking::Trouble;
+use super::provider::{Credentials, CredentialsProvider, ProviderError};
 use super::source::{Fetching, Source, provide_by_fetching};
 use super::sts::{Call, Endpoint, Session};
 use super::surroundings::Surroundings;
-use super::{Credentials, CredentialsProvider, ProviderError};
 use crate::transport::Tls;
 use std::fmt;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! When credentials that expire are fetched again: pure, the time is passed in.
 
-use super::Credentials;
+use super::provider::Credentials;
 use std::time::{Duration, Instant, SystemTime};
 
 /// So long before their end at least: a request may be some time on its way.

@@ -1,7 +1,7 @@
 //! Credentials that are fetched, kept, and fetched again before they expire.
 
+use super::provider::{Credentials, CredentialsProvider, ProviderError};
 use super::refresh::{Facts, Kept, LOST_AFTER, Now, Step, Under};
-use super::{Credentials, CredentialsProvider, ProviderError};
 use crate::lock::lock;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};

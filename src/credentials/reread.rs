@@ -1,7 +1,7 @@
 //! A provider that a file describes, read again when it may have changed.
 
 use super::profile::Profile;
-use super::{Credentials, CredentialsProvider, ProviderError};
+use super::provider::{Credentials, CredentialsProvider, ProviderError};
 use crate::lock::lock;
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,6 +1,7 @@
 //! Where credentials are fetched from, and what was fetched there.
 
-use super::{Credentials, ProviderError, Refreshing};
+use super::provider::{Credentials, ProviderError};
+use super::refreshing::Refreshing;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -54,14 +55,17 @@ impl<S: Source> fmt::Debug for Fetching<S> {
 /// Makes a provider of a newtype around [`Fetching`].
 macro_rules! provide_by_fetching {
     ($provider:ty) => {
-        impl $crate::credentials::CredentialsProvider for $provider {
+        impl $crate::credentials::provider::CredentialsProvider for $provider {
             fn credentials(
                 &self,
-            ) -> Result<$crate::credentials::Credentials, $crate::credentials::ProviderError> {
+            ) -> Result<
+                $crate::credentials::provider::Credentials,
+                $crate::credentials::provider::ProviderError,
+            > {
                 self.0.refreshing().credentials()
             }
 
-            fn refused(&self, refused: &$crate::credentials::Credentials) {
+            fn refused(&self, refused: &$crate::credentials::provider::Credentials) {
                 self.0.refreshing().refused(refused);
             }
 
@@ -69,7 +73,7 @@ macro_rules! provide_by_fetching {
                 self.0.refreshing().answers_at_once()
             }
 
-            fn check(&self) -> Result<(), $crate::credentials::ProviderError> {
+            fn check(&self) -> Result<(), $crate::credentials::provider::ProviderError> {
                 use $crate::credentials::source::Source;
                 self.0.source().check().map_err(Into::into)
             }

@@ -2,9 +2,9 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerole>
 
-use super::Credentials;
 use super::asking::{Deadline, Trouble, check_url, shown};
 use super::issued::{self, Issued, Kind, shown_code};
+use super::provider::Credentials;
 use super::surroundings::Surroundings;
 use crate::escape;
 use crate::protocol::parse_http_date;

@@ -1,6 +1,6 @@
 //! What of the process's surroundings credentials are found by. One seam, so that no test has to change them.
 
-use super::{Credentials, ProviderError};
+use super::provider::{Credentials, ProviderError};
 use std::env;
 use std::fmt;
 use std::path::PathBuf;
