@@ -1,8 +1,8 @@
 //! Who asks: signatures of version 1 and 4, dates and tokens.
 
 use super::error::OssError;
-use super::lock;
 use super::request::Request;
+use crate::lock::lock;
 use crate::sign::{Signable, basic_date, http_date, v1, v4};
 use jiff::Timestamp;
 use jiff::civil::DateTime;

@@ -2,8 +2,9 @@
 
 use super::auth::Keeper;
 use super::folder::Folder;
+use super::server::LocalServer;
+use super::shared::Shared;
 use super::store::{Keep, Store};
-use super::{LocalServer, Shared};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -47,6 +48,22 @@ impl fmt::Debug for Builder {
             .field("any_bucket", &self.any_bucket)
             .field("discard_bodies", &self.discards_bodies)
             .finish_non_exhaustive()
+    }
+}
+
+impl LocalServer {
+    /// Starts a server on a free port, in memory, with the default credentials and the bucket `examplebucket`.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no port or no thread.
+    pub fn start() -> io::Result<LocalServer> {
+        LocalServer::builder().start()
+    }
+
+    /// Settings for a server that is to be started.
+    pub fn builder() -> Builder {
+        Builder::new()
     }
 }
 

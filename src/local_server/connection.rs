@@ -1,6 +1,5 @@
 //! One connection: request after request, and what faults make of them.
 
-use super::Shared;
 use super::answer::{Answer, Delimiting};
 use super::calls::{self, Intake, Received};
 use super::error::{Asked, OssError};
@@ -9,6 +8,7 @@ use super::journal::RequestLog;
 use super::pace::Pace;
 use super::request::Request;
 use super::session::Session;
+use super::shared::Shared;
 use super::store::upper_hex;
 use super::wire::{Body, Framing, Incoming, Wire};
 use crate::crc64;

@@ -3,8 +3,8 @@
 use super::answer::Answer;
 use super::error::{Asked, OssError};
 use super::journal::{Operation, RequestLog};
-use super::lock;
 use super::request::Request;
+use crate::lock::lock;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -1,6 +1,6 @@
 //! What was asked of the server, in order of arrival.
 
-use super::lock;
+use crate::lock::lock;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;

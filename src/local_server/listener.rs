@@ -2,7 +2,8 @@
 
 use super::connection::Connection;
 use super::session::Session;
-use super::{Shared, lock};
+use super::shared::Shared;
+use crate::lock::lock;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,6 +1,6 @@
 //! The time from listening to being away, which ends whatever waits in it.
 
-use super::lock;
+use crate::lock::lock;
 use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -3,9 +3,9 @@
 use super::content::{Content, Reader, Writer};
 use super::error::OssError;
 use super::folder::Folder;
-use super::lock;
 use super::stored::{Stored, StoredHeaders};
 use crate::crc64;
+use crate::lock::lock;
 use jiff::Timestamp;
 use md5::{Digest, Md5};
 use std::collections::{BTreeMap, HashMap};

@@ -1,11 +1,11 @@
 //! The body of a request: what is to be done with it, and what came.
 
-use crate::local_server::Shared;
 use crate::local_server::answer::Answer;
 use crate::local_server::content::{Content, Writer};
 use crate::local_server::error::OssError;
 use crate::local_server::journal::Operation;
 use crate::local_server::request::Request;
+use crate::local_server::shared::Shared;
 use crate::local_server::store::{Keep, md5_etag, upper_hex};
 use crate::local_server::wire::Framing;
 use base64::Engine;

@@ -2,11 +2,11 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/listparts>
 
-use crate::local_server::Shared;
 use crate::local_server::answer::Answer;
 use crate::local_server::auth::xml_date;
 use crate::local_server::error::OssError;
 use crate::local_server::request::Request;
+use crate::local_server::shared::Shared;
 use crate::local_server::store::{Part, Upload};
 use crate::local_server::xml::Xml;
 use std::ops::RangeInclusive;

@@ -9,12 +9,12 @@ mod upload;
 
 pub(super) use body::{Intake, Received};
 
-use super::Shared;
 use super::answer::Answer;
 use super::callback::{self, Callback, Told};
 use super::error::OssError;
 use super::journal::Operation;
 use super::request::{Request, invalid_object_name};
+use super::shared::Shared;
 use super::store::Overwrite;
 use super::wire::Framing;
 

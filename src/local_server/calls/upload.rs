@@ -4,10 +4,10 @@
 
 use super::body::Received;
 use super::{metadata, overwrite};
-use crate::local_server::Shared;
 use crate::local_server::answer::Answer;
 use crate::local_server::error::OssError;
 use crate::local_server::request::Request;
+use crate::local_server::shared::Shared;
 use crate::local_server::store::{Part, Upload};
 use crate::local_server::xml::Xml;
 use std::collections::BTreeMap;
