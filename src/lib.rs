@@ -129,7 +129,8 @@ mod transport;
 mod upload;
 
 pub use checkpoint::Checkpoint;
-pub use client::{Bucket, Client, ClientBuilder};
+pub use client::builder::ClientBuilder;
+pub use client::{Bucket, Client};
 pub use credentials::{
     AlibabaCloudEnvironment, CliProfile, Credentials, CredentialsChain, CredentialsFile,
     CredentialsProvider, CredentialsUri, EcsRamRole, Environment, ExternalProcess, OidcRole,
@@ -137,7 +138,7 @@ pub use credentials::{
 };
 pub use endpoint::{Addressing, Network};
 pub use error::{Error, ErrorKind};
-pub use protocol::ServiceError;
+pub use protocol::service_error::ServiceError;
 pub use retry::RetryPolicy;
 pub use sign::SignatureVersion;
 pub use transport::{IpFamily, Proxy, Tls, Trust};

@@ -1,7 +1,8 @@
 //! What is repeated, and after how long: pure, time and chance are passed in.
 
 use crate::error::ErrorKind;
-use crate::protocol::{Operation, ServiceError, Unreadable};
+use crate::protocol::service_error::ServiceError;
+use crate::protocol::{Operation, Unreadable};
 use crate::transport::{TransportError, TransportErrorKind};
 use std::time::Duration;
 

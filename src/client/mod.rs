@@ -1,16 +1,15 @@
 //! A client for one endpoint, and its buckets.
 
-mod builder;
+pub(crate) mod builder;
 mod clock;
 pub(crate) mod signer;
-
-pub use builder::ClientBuilder;
 
 use crate::aside::{Left, aside};
 use crate::credentials::{Credentials, CredentialsProvider};
 use crate::endpoint::{self, Endpoint};
 use crate::error::Error;
-use crate::protocol::{Answer, Request, ServiceError};
+use crate::protocol::service_error::ServiceError;
+use crate::protocol::{Answer, Request};
 use crate::retry::{Failure, RetryPolicy};
 use crate::sign::Signable;
 use crate::stop::Stop;

@@ -6,7 +6,8 @@ mod kind;
 pub use kind::ErrorKind;
 
 use crate::part::PartNumber;
-use crate::protocol::{Operation, ServiceError};
+use crate::protocol::Operation;
+use crate::protocol::service_error::ServiceError;
 use std::fmt::{self, Write};
 use std::io;
 use std::path::{Path, PathBuf};

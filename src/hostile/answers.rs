@@ -1,16 +1,17 @@
 //! Answers of a server that may be anyone.
 
-use super::expect_line;
 use super::names::{expect_sendable, expect_sendable_at};
+use super::shown::expect_line;
 use crate::endpoint::{check_key, check_upload_id};
 use crate::etag::ETag;
 use crate::part::{DonePart, PartNumber, Parts};
 use crate::protocol::complete::{Completed, Outcome};
 use crate::protocol::list_parts::{ListedPart, Page};
+use crate::protocol::service_error::ServiceError;
 use crate::protocol::{
-    Answer, Headers, META_PREFIX, NOTHING_MORE, Operation, ServiceError, Unreadable,
-    complete as completing, head_object, initiate as initiating, list_parts as listing,
-    list_uploads as listing_uploads, put_object, upload_part,
+    Answer, Headers, META_PREFIX, NOTHING_MORE, Operation, Unreadable, complete as completing,
+    head_object, initiate as initiating, list_parts as listing, list_uploads as listing_uploads,
+    put_object, upload_part,
 };
 use crate::retry::{Failure, Next, RetryPolicy, Tries};
 use crate::upload::plan::Plan;

@@ -16,6 +16,7 @@ mod checkpoint;
 mod names;
 #[cfg(test)]
 mod properties;
+mod shown;
 #[cfg(test)]
 mod strategies;
 
@@ -98,20 +99,4 @@ pub fn object_headers(lines: &str) {
 /// Access key id, secret and security token, a line each.
 pub fn credentials(lines: &str) {
     let _ = names::credentials(lines);
-}
-
-/// What is shown to people: in one line, and short.
-fn expect_line(text: &str, max_chars: usize) {
-    let end = text
-        .char_indices()
-        .nth(200)
-        .map_or(text.len(), |(at, _)| at);
-    let beginning = &text[..end];
-    assert!(!text.trim().is_empty(), "an empty reason");
-    assert!(
-        !text.contains(char::is_control),
-        "not one line: {beginning:?}"
-    );
-    let len = text.chars().count();
-    assert!(len <= max_chars, "{len} characters: {beginning}");
 }

@@ -1,6 +1,6 @@
 //! What the caller, or who fills in the caller's configuration, may say.
 
-use super::expect_line;
+use super::shown::expect_line;
 use crate::client::signer::Signer;
 use crate::client::{Client, signable};
 use crate::credentials::Credentials;

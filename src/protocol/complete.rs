@@ -2,7 +2,8 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/completemultipartupload>
 
-use super::{Additions, Answer, Operation, Request, ServiceError, Unreadable, xml};
+use super::service_error::ServiceError;
+use super::{Additions, Answer, Operation, Request, Unreadable, xml};
 use crate::etag::ETag;
 use crate::part::{DonePart, Parts};
 use std::fmt::{self, Write};

@@ -8,12 +8,11 @@ pub(crate) mod initiate;
 pub(crate) mod list_parts;
 pub(crate) mod list_uploads;
 pub(crate) mod put_object;
-mod service_error;
+pub(crate) mod service_error;
 pub(crate) mod upload_part;
 mod xml;
 
 pub(crate) use headers::Headers;
-pub use service_error::ServiceError;
 
 use crate::etag::ETag;
 use base64::Engine;

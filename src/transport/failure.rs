@@ -2,8 +2,35 @@
 
 use super::exchange::Exchange;
 use super::tls::failure;
-use super::{TransportError, TransportErrorKind};
+use std::fmt;
 use std::io;
+
+/// Why no answer came.
+#[derive(Debug)]
+pub(crate) struct TransportError {
+    pub(crate) kind: TransportErrorKind,
+    pub(crate) what: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TransportErrorKind {
+    /// No connection came about: nothing was sent.
+    Unreached,
+    /// A connection kept from an earlier request had been closed meanwhile: nothing was wrong with this one.
+    Stale,
+    /// The connection broke, stalled, or carried something that is not HTTP.
+    Broken,
+    /// Repeating cannot help: a certificate that is not trusted, a proxy that refuses, a header that cannot be sent.
+    Hopeless,
+    /// `stop` was set.
+    Stopped,
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
 
 /// Turns ureq's error into ours.
 pub(super) fn explain(exchange: &Exchange, error: ureq::Error) -> TransportError {

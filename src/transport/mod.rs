@@ -14,6 +14,7 @@ mod tls;
 mod tunnel;
 mod unsent;
 
+pub(crate) use failure::{TransportError, TransportErrorKind};
 pub use proxy::Proxy;
 pub(crate) use proxy::Via;
 pub use resolver::IpFamily;
@@ -24,7 +25,6 @@ use crate::sign::SignedHeaders;
 use crate::stop::Stop;
 use exchange::Exchange;
 use std::borrow::Cow;
-use std::fmt;
 use std::io::{self, Read};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -349,32 +349,5 @@ impl Read for Paced<'_> {
         };
         self.left -= n as u64;
         Ok(n)
-    }
-}
-
-/// Why no answer came.
-#[derive(Debug)]
-pub(crate) struct TransportError {
-    pub(crate) kind: TransportErrorKind,
-    pub(crate) what: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TransportErrorKind {
-    /// No connection came about: nothing was sent.
-    Unreached,
-    /// A connection kept from an earlier request had been closed meanwhile: nothing was wrong with this one.
-    Stale,
-    /// The connection broke, stalled, or carried something that is not HTTP.
-    Broken,
-    /// Repeating cannot help: a certificate that is not trusted, a proxy that refuses, a header that cannot be sent.
-    Hopeless,
-    /// `stop` was set.
-    Stopped,
-}
-
-impl fmt::Display for TransportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
     }
 }

@@ -25,9 +25,9 @@ pub use builder::object::{Encryption, Kms, ObjectAcl, StorageClass};
 pub use builder::{OnChange, UploadFile, Verify};
 pub use control::Control;
 pub use files::tally::FilesSnapshot;
-pub use files::{FileOutcome, IntoUploadFile, UploadFiles};
+pub use files::{IntoUploadFile, UploadFiles};
 pub use options::callback::Callback;
-pub use outcome::{Outcome, RestartReason, Uploaded};
+pub use outcome::{FileOutcome, Outcome, RestartReason, Uploaded};
 pub use source::identity::Identity;
 pub use tools::abandon::Abandoned;
 pub use tools::inspect::{

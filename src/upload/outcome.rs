@@ -1,6 +1,8 @@
 //! What became of an upload.
 
+use crate::error::Error;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// An upload that succeeded: the object is complete and holds the file's bytes.
@@ -55,6 +57,18 @@ impl Uploaded {
             _ => 0,
         }
     }
+}
+
+/// What became of one of many files.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FileOutcome {
+    /// The object's key.
+    pub key: String,
+    /// The local file, as it was given.
+    pub path: PathBuf,
+    /// As [`UploadFile::run`](crate::UploadFile::run) would have returned it.
+    pub result: Result<Uploaded, Error>,
 }
 
 /// How an upload came about.

@@ -8,7 +8,7 @@ use super::watch::Watch;
 use super::watch::events::Event;
 use crate::checkpoint::record::{Header, Owed};
 use crate::error::Error;
-use crate::protocol::ServiceError;
+use crate::protocol::service_error::ServiceError;
 
 /// What a run knows by now.
 pub(super) struct State<'a> {

@@ -2,10 +2,10 @@
 
 use super::line::{Ends, Line, Outcomes};
 use super::tally::FilesSnapshot;
-use super::{Callback, FileOutcome};
 use crate::error::{Error, ErrorKind};
 use crate::upload::builder::UploadFile;
 use crate::upload::control::Control;
+use crate::upload::outcome::FileOutcome;
 use crossbeam_channel::Receiver;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
@@ -22,6 +22,8 @@ const LONGEST_BEAT: Duration = Duration::from_millis(100);
 /// Outcomes that come sooner after others are collected together: to wake this thread for each of them takes longer than
 /// to send a small file.
 const COLLECT_EVERY: Duration = Duration::from_millis(5);
+
+pub(super) type Callback<'a, T> = Box<dyn FnMut(&T) + 'a>;
 
 /// What the caller wants to see and hear.
 pub(super) struct LookingOn<'a> {

@@ -2,7 +2,6 @@
 //!
 //! A file of one part is uploaded by one of the crew alone; of a longer one the crew sends the parts.
 
-use super::FileOutcome;
 use super::tally::Tally;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind};
@@ -10,6 +9,7 @@ use crate::upload::builder::UploadFile;
 use crate::upload::control::Control;
 use crate::upload::crew::Crew;
 use crate::upload::job::Among;
+use crate::upload::outcome::FileOutcome;
 use crate::upload::plan::Plan;
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError};
 use std::fs;

@@ -10,7 +10,7 @@ use super::builder::UploadFile;
 use super::control::Control;
 use super::crew::Crew;
 use super::limits::{PROGRESS_EVERY, check_routines, check_times};
-use super::outcome::Uploaded;
+use super::outcome::FileOutcome;
 use crate::client::Bucket;
 use crate::error::Error;
 #[cfg(doc)]
@@ -41,18 +41,6 @@ impl<'a, K: Into<String>, P: Into<PathBuf>> IntoUploadFile<'a> for (K, P) {
     fn into_upload_file(self, bucket: &'a Bucket) -> UploadFile<'a> {
         bucket.upload_file(self.0, self.1)
     }
-}
-
-/// What became of one of many files.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct FileOutcome {
-    /// The object's key.
-    pub key: String,
-    /// The local file, as it was given.
-    pub path: PathBuf,
-    /// As [`UploadFile::run`] would have returned it.
-    pub result: Result<Uploaded, Error>,
 }
 
 /// An upload of many files, in the making.
@@ -86,8 +74,6 @@ pub struct UploadFiles<'a> {
     deadline: Option<Duration>,
     looking_on: LookingOn<'a>,
 }
-
-type Callback<'a, T> = Box<dyn FnMut(&T) + 'a>;
 
 impl Bucket {
     /// Starts an upload of many files, which share routines, connections, control and progress. Nothing happens until

@@ -2,10 +2,8 @@
 
 mod descriptors;
 pub(super) mod identity;
-mod part_reader;
+pub(super) mod part_reader;
 pub(super) mod range;
-
-pub(super) use part_reader::{PartReader, ReadFailure};
 
 use super::plan::Part;
 use crate::checkpoint::record::{FileIdentity, Slice};
