@@ -10,16 +10,12 @@ mod programs;
 mod progress;
 mod slices;
 
-use crate::support::process::{Program, WATCHDOG};
+use crate::support::process::Program;
 use crate::support::{BUCKET, PART, Scene};
 use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, Object};
 use oss_upload::{Client, Credentials};
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Stdio;
-use std::sync::mpsc;
-use std::thread;
 
 /// What most of them call their object.
 pub(crate) const LATEST: &str = "backup/latest.tar";
@@ -115,7 +111,7 @@ fn what_an_example_cannot_use_is_status_2() {
 fn local_server_says_where_it_listens_and_takes_an_upload_to_any_bucket() {
     let scene = Scene::with_len(3 * PART);
     let root = scene.dir.path().join("root");
-    let mut server = Program::example("local_server")
+    let server = Program::example("local_server")
         .args([
             "--access-key-id",
             "me",
@@ -126,15 +122,8 @@ fn local_server_says_where_it_listens_and_takes_an_upload_to_any_bucket() {
             "--root",
         ])
         .arg(&root)
-        .into_command()
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("started");
-    let stdout = server.stdout.take().expect("a pipe");
-    let (said, first_line) = mpsc::channel();
-    thread::spawn(move || said.send(BufReader::new(stdout).lines().next()));
-    let line = first_line.recv_timeout(WATCHDOG).expect("a line in time");
-    let line = line.expect("a line").expect("text");
+        .talk();
+    let line = server.hear();
     let endpoint = line.strip_prefix("listening on ").expect(&line);
 
     let client = Client::builder(endpoint)
@@ -148,8 +137,7 @@ fn local_server_says_where_it_listens_and_takes_an_upload_to_any_bucket() {
         .upload_file("dir/a b.bin", &scene.file)
         .part_size(PART);
     let uploaded = upload.run();
-    server.kill().expect("killed");
-    server.wait().expect("gone");
+    server.kill();
     assert_eq!(uploaded.expect("uploaded").parts, 3);
     let stored = fs::read(root.join("any-bucket").join("dir%2Fa%20b.bin"));
     assert!(stored.expect("the object's file") == fs::read(&scene.file).expect("the file"));

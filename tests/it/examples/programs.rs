@@ -3,13 +3,11 @@
 
 use super::{example, expect_stored, unsigned};
 use crate::support::process::Program;
-use crate::support::{BUCKET, Scene};
+use crate::support::{BUCKET, Scene, wait_reached};
 use oss_upload::local_server::{Fault, Operation};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 const MIB: u64 = 1 << 20;
@@ -52,7 +50,7 @@ fn a_cron_job_that_still_runs_is_left_alone() {
     let (hold, gate) = Fault::hold();
     scene.server.fault(hold.on(Operation::UploadPart).times(1));
     let running = cron_job(&scene, "9").start();
-    gate.wait_reached(1);
+    wait_reached(&gate, 1);
     let second = cron_job(&scene, "9").run().expect_code(0);
     assert!(second.stdout.starts_with("still running: "), "{second:?}");
     gate.open();
@@ -63,24 +61,17 @@ fn a_cron_job_that_still_runs_is_left_alone() {
 #[test]
 fn the_buttons_of_a_window_steer_its_upload() {
     let scene = Scene::with_len(17 * MIB);
+    let window = || example("window", &scene).arg(&scene.file);
     let (hold, gate) = Fault::hold();
     scene.server.fault(hold.on(Operation::UploadPart).times(1));
-    let mut window = example("window", &scene).arg(&scene.file).into_command();
-    let window = window.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut window = window.stderr(Stdio::null()).spawn().expect("started");
-    let mut buttons = window.stdin.take().expect("a pipe");
-    let shown = BufReader::new(window.stdout.take().expect("a pipe"));
-    let mut shown = shown.lines().map(|line| line.expect("text"));
-    gate.wait_reached(1);
-    writeln!(buttons, "pause\nminimize\nresume\ncancel").expect("pressed");
-    let answered = shown.any(|line| line == "there is no button `minimize`");
-    assert!(answered);
+    let mut first = window().talk();
+    wait_reached(&gate, 1);
+    first.say("pause\nminimize\nresume\ncancel");
+    while first.hear() != "there is no button `minimize`" {}
     gate.open();
-    assert!(!window.wait().expect("ended").success(), "it was cancelled");
-    let again = example("window", &scene)
-        .arg(&scene.file)
-        .run()
-        .expect_code(0);
+    let cancelled = first.wait().expect_code(1);
+    assert!(cancelled.stderr.contains("Cancelled"), "{cancelled:?}");
+    let again = window().run().expect_code(0);
     assert!(
         again.stdout.contains("sending ") && again.stdout.contains("done 100 %"),
         "{again:?}"
@@ -123,33 +114,28 @@ fn a_service_takes_files_from_its_queue_and_a_new_token_from_its_vault() {
         scene.server.set_security_token(Some(token));
     };
     issue("of-the-first-hour");
-    let service = unsigned("service", &scene)
-        .arg(&vault)
-        .arg(scene.dir.path());
-    let mut service = service.into_command();
-    let service = service.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut service = service.stderr(Stdio::piped()).spawn().expect("started");
-    let mut queue = service.stdin.take().expect("a pipe");
-    let said = BufReader::new(service.stdout.take().expect("a pipe"));
-    let mut said = said.lines().map(|line| line.expect("text"));
+    let service = unsigned("service", &scene).arg(&vault);
+    let mut service = service.arg(scene.dir.path()).talk();
     let mut upload = |name: &str| {
         let file = scene.dir.path().join(name);
         fs::copy(&scene.file, &file).expect("copied");
-        writeln!(queue, "{}", file.display()).expect("queued");
+        service.say(&file.display().to_string());
         let key = format!("incoming/{name}");
-        assert_eq!(said.next(), Some(format!("{key}: uploaded")));
+        assert_eq!(service.hear(), format!("{key}: uploaded"));
         expect_stored(&scene, &key);
     };
     upload("a.bin");
     upload("b.bin");
     issue("of-the-second-hour");
     upload("c.bin");
-    writeln!(queue, "{}", scene.dir.path().join("missing").display()).expect("queued");
-    drop(queue);
-    let ended = service.wait_with_output().expect("ended");
-    let err = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success(), "{err}");
-    assert!(err.lines().count() == 1 && err.contains("missing"), "{err}");
+    service.say(&scene.dir.path().join("missing").display().to_string());
+    service.hang_up();
+    let ended = service.wait().expect_code(0);
+    let complaints = &ended.stderr;
+    assert!(
+        complaints.lines().count() == 1 && complaints.contains("missing"),
+        "{complaints}"
+    );
     let refused = |status: &Option<u16>| *status == Some(403);
     let requests = scene.server.requests();
     let n_refused = requests.iter().filter(|r| refused(&r.status)).count();
@@ -201,7 +187,7 @@ fn by_night_parts_go_up_at_the_same_time() {
     let (hold, gate) = Fault::hold();
     scene.server.fault(hold.on(Operation::UploadPart));
     let running = all_day(&scene, "0", "0").start();
-    gate.wait_reached(3);
+    wait_reached(&gate, 3);
     gate.open();
     assert_eq!(running.wait().expect_code(0).stdout, "uploaded\n");
     expect_stored(&scene, "archive.tar");

@@ -1,6 +1,7 @@
 //! What the tests have in common; each further thing by its name.
 
 pub(crate) mod application;
+pub(crate) mod conversation;
 #[cfg(unix)]
 pub(crate) mod format;
 pub(crate) mod front;
