@@ -2,7 +2,7 @@
 
 use crate::support::process::WATCHDOG;
 use crate::support::runs::{STALL, code, watched};
-use crate::support::{BUCKET, PART, Scene, hasty};
+use crate::support::{BUCKET, PART, Scene, hasty, wait_reached};
 use Operation::{
     CompleteMultipartUpload, HeadObject, InitiateMultipartUpload, ListParts, PutObject, UploadPart,
 };
@@ -261,7 +261,7 @@ mod breaks {
     }
 
     fn open_at(gate: &Gate, routines: usize) {
-        gate.wait_reached(u32::try_from(routines).expect("few"));
+        wait_reached(gate, u32::try_from(routines).expect("few"));
         gate.open();
     }
 

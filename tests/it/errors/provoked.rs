@@ -5,7 +5,7 @@ use crate::support::application::Application;
 use crate::support::front::Front;
 use crate::support::proxy::ConnectProxy;
 use crate::support::tls::{Authority, TlsServer};
-use crate::support::{BUCKET, KEY, PART, Scene, bucket, client, client_at};
+use crate::support::{BUCKET, KEY, PART, Scene, bucket, client, client_at, wait_reached};
 use oss_upload::local_server::{Fault, LocalServer, Operation};
 use oss_upload::{
     Bucket, Callback, Checkpoint, Client, Control, Credentials, Error, OnChange, Proxy, Tls,
@@ -187,7 +187,7 @@ fn checkpoints() -> Vec<Provoked> {
         scene.server.fault(hold.on(Operation::UploadPart).times(1));
         let second = std::thread::scope(|scope| {
             let first = scope.spawn(|| scene.upload().run());
-            gate.wait_reached(1);
+            wait_reached(&gate, 1);
             let second = scene.upload().run();
             gate.open();
             first.join().expect("no panic").expect("uploaded");

@@ -1,6 +1,7 @@
 //! Every fault does what it says, to whom it says, as often as it says.
 
 use super::client::*;
+use crate::support::wait_reached;
 use oss_upload::local_server::{Fault, FaultHandle, LocalServer, Operation};
 use std::io::{ErrorKind, Read, Write};
 use std::sync::mpsc;
@@ -429,7 +430,7 @@ fn hold_lets_requests_wait_with_their_work_done() {
             let (done, server) = (done.clone(), &server);
             scope.spawn(move || done.send(put(key, b"x").send(server).status));
         }
-        gate.wait_reached(2);
+        wait_reached(&gate, 2);
         assert!(is_stored(&server));
         assert!(answers.try_recv().is_err());
         assert_eq!(server.count(Operation::PutObject), 0);

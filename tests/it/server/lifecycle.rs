@@ -1,6 +1,7 @@
 //! Starting, stopping, going away, coming back, and what tests may do to the store.
 
 use super::client::*;
+use crate::support::wait_reached;
 use oss_upload::local_server::{Fault, LocalServer, Operation};
 use std::io::Read;
 use std::net::TcpStream;
@@ -27,7 +28,7 @@ fn dropping_the_server_ends_idle_half_sent_and_stuck_connections_at_once() {
         client.write(&put(key, &pattern(100))).expect("written");
         clients.push(client);
     }
-    gate.wait_reached(1);
+    wait_reached(&gate, 1);
     let begun = Instant::now();
     let port = server.port();
     drop(server);
