@@ -3,6 +3,7 @@
 use super::builder::{OnChange, UploadFile, Verify};
 use super::calls::Calls;
 use super::calls::aborting::abort;
+use super::calls::last_failure::LastFailure;
 use super::calls::repeating;
 use super::control::Control;
 use super::crew::Crew;
@@ -52,6 +53,7 @@ pub(super) struct Job<'a> {
     pub(super) control: Control,
     pub(super) progress: Arc<Progress>,
     pub(super) events: Events,
+    pub(super) last_failure: LastFailure,
     pub(super) started: Instant,
     /// When all must be over.
     pub(super) deadline: Option<Instant>,
@@ -102,6 +104,7 @@ impl<'a> UploadFile<'a> {
             control,
             progress,
             events: Events::to_nobody(),
+            last_failure: LastFailure::default(),
             started,
             deadline: end.into_iter().chain(all_end).min(),
         })
@@ -157,6 +160,7 @@ impl Job<'_> {
             progress: &self.progress,
             control: &self.control,
             events: &self.events,
+            last_failure: &self.last_failure,
         }
     }
 
@@ -262,13 +266,19 @@ impl Job<'_> {
             return self.error(ErrorKind::Cancelled, "cancelled");
         }
         if self.is_late() {
-            return self.error(
-                ErrorKind::DeadlineExceeded,
-                "the time allowed for it is over",
-            );
+            return self.error(ErrorKind::DeadlineExceeded, self.why_late());
         }
         // Nobody else but a panic ends an upload before there is something to report.
         self.panicked()
+    }
+
+    /// An unreachable server lets time pass too: whoever only hears of the time would look at the wrong end.
+    fn why_late(&self) -> String {
+        let over = "the time allowed for it is over";
+        match self.last_failure.told(Instant::now()) {
+            None => over.to_owned(),
+            Some(failure) => format!("{over}; what failed last: {failure}"),
+        }
     }
 
     pub(super) fn panicked(&self) -> Error {

@@ -279,8 +279,9 @@ impl<'a> UploadFile<'a> {
     ///
     /// When the time is over the upload ends as if it were [cancelled](Control::cancel), with
     /// [`ErrorKind::DeadlineExceeded`](crate::ErrorKind::DeadlineExceeded): with a checkpoint the next run continues,
-    /// without one the upload on the server is aborted, for which 0.7 seconds more are allowed. For one of many files the
-    /// time counts from its turn on.
+    /// without one the upload on the server is aborted, for which 0.7 seconds more are allowed. The error tells what failed
+    /// last, when that was within a minute and the request did not get through since. For one of many files the time counts
+    /// from its turn on.
     pub fn deadline(mut self, within: Duration) -> Self {
         self.deadline = Some(within);
         self

@@ -1,6 +1,7 @@
 //! The calls of one upload, repeated where that may help.
 
 pub(super) mod aborting;
+pub(super) mod last_failure;
 pub(super) mod repeating;
 
 use super::control::Control;
@@ -26,8 +27,9 @@ use crate::protocol::{
 use crate::retry::Failure;
 use crate::stop::Stop;
 use crate::transport::TransportErrorKind;
+use last_failure::{Call, LastFailure};
 use md5::{Digest, Md5};
-use repeating::{Repeatable, repeat};
+use repeating::{Repeatable, repeat, said};
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -43,6 +45,7 @@ pub(super) struct Calls<'a> {
     pub(super) progress: &'a Progress,
     pub(super) control: &'a Control,
     pub(super) events: &'a Events,
+    pub(super) last_failure: &'a LastFailure,
 }
 
 /// What the bytes of a part come to, read before they are sent.
@@ -340,11 +343,18 @@ impl Calls<'_> {
         };
         // A pause is no outage.
         let now = || self.control.awake();
-        repeat(policy, operation, stop, now, once, |failure, delay| {
+        let call = Call { operation, part };
+        let done = repeat(policy, operation, stop, now, once, |failure, delay| {
             self.progress.add_retry();
             self.events
                 .retried(operation, part, attempt.get(), failure, delay);
-        })
+            let why = said(self.bucket, failure);
+            self.last_failure.note(call, why, Instant::now());
+        });
+        if done.is_ok() && attempt.get() > 1 {
+            self.last_failure.overcome(call);
+        }
+        done
     }
 }
 

@@ -44,13 +44,19 @@ pub(in crate::upload) fn error(
         | Failure::CredentialsRenewed(error) => Error::service(doing, error),
         _ if failure.is_stopped() => Error::text(kind, doing, "cancelled"),
         Failure::Credentials(why) => Error::text(kind, doing, format!("no credentials: {why}")),
-        Failure::Transport(_) | Failure::Unreadable(_) => {
-            let endpoint = bucket.client().endpoint();
-            Error::text(kind, doing, format!("{failure} [endpoint {endpoint}]"))
-        }
-        _ => Error::text(kind, doing, failure.to_string()),
+        _ => Error::text(kind, doing, said(bucket, &failure)),
     };
     error.asked(operation, is_temporary)
+}
+
+/// What is said of a failure, and of one that is no answer of OSS's where that was asked for.
+pub(super) fn said(bucket: &Bucket, failure: &Failure) -> String {
+    match failure {
+        Failure::Transport(_) | Failure::Unreadable(_) => {
+            format!("{failure} [endpoint {}]", bucket.client().endpoint())
+        }
+        _ => failure.to_string(),
+    }
 }
 
 /// An error that may hold a failure of a request.

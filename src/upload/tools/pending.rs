@@ -8,6 +8,7 @@ use crate::protocol::list_uploads::{self, ListedUpload, Marker, Page};
 use crate::protocol::{NOTHING_MORE, Operation, Unreadable};
 use crate::upload::calls::Calls;
 use crate::upload::calls::aborting::try_abort;
+use crate::upload::calls::last_failure::LastFailure;
 use crate::upload::calls::repeating::{call, error};
 use crate::upload::control::Control;
 use crate::upload::options::ObjectHeaders;
@@ -235,6 +236,7 @@ impl PendingUpload {
     pub fn stored(&self) -> Result<StoredParts, Error> {
         let (headers, progress) = (ObjectHeaders::default(), Progress::default());
         let (control, events) = (Control::new(), Events::to_nobody());
+        let last_failure = LastFailure::default();
         let calls = Calls {
             bucket: &self.bucket,
             key: &self.key,
@@ -243,6 +245,7 @@ impl PendingUpload {
             progress: &progress,
             control: &control,
             events: &events,
+            last_failure: &last_failure,
         };
         let listed = calls.list_parts(&self.upload_id, &Arc::default());
         let listed = listed.map_err(|failure| {

@@ -109,11 +109,12 @@ const ROWS: &[Row] = &[
         name: "nobody listens until the deadline",
         run: |scene| {
             scene.server.go_away();
-            scene.program().args(["--deadline", "300ms"])
+            scene.program().args(["--deadline", "2s"])
         },
         code: 1,
         stderr: "error: uploading `/DIR/file.bin` to oss://examplebucket/dir/object.bin: the time \
-               allowed for it is over\n",
+               allowed for it is over; what failed last: InitiateMultipartUpload: Connection refused \
+               (os error 111) [endpoint http://127.0.0.1:PORT]\n",
     },
 ];
 
@@ -126,6 +127,7 @@ fn the_program_says_once_what_happened_to_what_and_what_to_do() {
         let ran = (row.run)(&scene).run().expect_code(row.code);
         let mut named = Named::default();
         named.add(scene.dir.path().display(), "/DIR");
+        named.add(format!(":{}", scene.server.port()), ":PORT");
         for upload in scene.server.pending_uploads() {
             named.add(upload.upload_id, "UPLOAD");
         }

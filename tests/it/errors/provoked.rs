@@ -8,8 +8,8 @@ use crate::support::tls::{Authority, TlsServer};
 use crate::support::{BUCKET, KEY, PART, Scene, bucket, client, client_at, wait_reached};
 use oss_upload::local_server::{Fault, LocalServer, Operation};
 use oss_upload::{
-    Bucket, Callback, Checkpoint, Client, Control, Credentials, Error, OnChange, Proxy, Tls,
-    UploadFile, Uploaded,
+    Bucket, Callback, Checkpoint, Client, Control, Credentials, Error, OnChange, Proxy,
+    RetryPolicy, Tls, UploadFile, Uploaded,
 };
 use std::fs;
 use std::io::{self, Read, Write};
@@ -411,7 +411,7 @@ fn network() -> Vec<Provoked> {
             scene
                 .server
                 .fault(Fault::no_answer().on(Operation::UploadPart));
-            let hasty = oss_upload::RetryPolicy::default()
+            let hasty = RetryPolicy::default()
                 .max_attempts(1)
                 .outage(Duration::ZERO);
             let client = client(&scene.server).stall_timeout(Duration::from_millis(200));
@@ -481,6 +481,17 @@ fn ends() -> Vec<Provoked> {
         let upload = scene.upload().deadline(Duration::from_millis(500));
         of("a deadline", &scene, upload.run())
     };
+    let unreached = {
+        let mut scene = Scene::with_parts(3);
+        scene.bucket = bucket(client(&scene.server).retry(RetryPolicy::default()));
+        scene.server.go_away();
+        let upload = scene.upload().deadline(Duration::from_secs(2));
+        of(
+            "a deadline, with nothing but failures",
+            &scene,
+            upload.run(),
+        )
+    };
     let asking = |name, provider: fn() -> Result<Credentials, oss_upload::ProviderError>| {
         let mut scene = Scene::with_parts(3);
         scene.bucket = bucket(client(&scene.server).credentials(provider));
@@ -491,6 +502,7 @@ fn ends() -> Vec<Provoked> {
         cancelled("cancelled, without one", false),
         abandoned,
         late,
+        unreached,
         asking("a provider that fails", || {
             Err(io::Error::other("the vault is sealed").into())
         }),

@@ -50,10 +50,39 @@ fn it_is_heard_in_the_middle_of_an_answer_that_does_not_end() {
 fn it_is_heard_in_a_pause_between_retries() {
     each_at_once(with_routines(OPERATIONS), |(operation, routines)| {
         let scene = drowsy(about_to(operation));
-        scene.server.fault(at(operation, lull()));
+        let lulled = scene.server.fault(at(operation, lull()));
         let upload = || scene.upload().routines(routines);
         let error = late(upload());
+        let failed = format!("what failed last: {operation:?}");
+        let is_told = error.to_string().contains(&failed);
+        assert_eq!(is_told, lulled.hits() == 1, "{error}");
         expect_continued(&scene, &error, upload());
+    });
+}
+
+#[test]
+fn a_failure_is_told_whatever_other_calls_achieved_meanwhile() {
+    let scene = drowsy(Scene::with_parts(6));
+    scene.server.fault(lull().on(UploadPart).part(1));
+    let error = late(scene.upload().routines(2)).to_string();
+    // The third begins when the second is through.
+    assert!(scene.server.count(UploadPart) > 2, "{error}");
+    let told = "what failed last: UploadPart of part 1: OSS answered 503";
+    assert!(error.contains(told), "{error}");
+}
+
+#[test]
+fn a_failure_that_its_call_overcame_is_not_to_blame() {
+    each_at_once([1, 2], |routines| {
+        let scene = Scene::with_parts(6);
+        let part = |fault: Fault, number| fault.on(UploadPart).part(number);
+        let broken = scene
+            .server
+            .fault(part(Fault::reset_after(1000), 1).times(1));
+        scene.server.fault(part(Fault::no_answer(), 6));
+        let error = late(scene.upload().routines(routines)).to_string();
+        assert_eq!(broken.hits(), 1, "{error}");
+        assert!(!error.contains("what failed last"), "{error}");
     });
 }
 
