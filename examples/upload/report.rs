@@ -99,13 +99,14 @@ pub(crate) fn print_outcome(outcome: &FileOutcome, arguments: &Arguments) {
             });
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            let text = by_option(error);
+            eprintln!("error: {text}");
             if arguments.json {
                 print_line(&to_json(FailedLine {
                     bucket: arguments.files.bucket(),
                     key: &outcome.key,
                     file: shown(&outcome.path),
-                    error: error.to_string(),
+                    error: text,
                     resumable: error.is_resumable(),
                     left_behind: error.left_behind(),
                 }));
@@ -150,13 +151,25 @@ pub(crate) fn print_plan(plan: &UploadPlan, arguments: &Arguments, key: &str, fi
 }
 
 pub(crate) fn print_error(error: &Error, arguments: &Arguments) {
-    eprintln!("error: {error}");
+    eprintln!("error: {}", by_option(error));
     if let Some(advice) = advice(error, arguments) {
         eprintln!("{advice}");
     }
     if !error.left_behind().is_empty() {
         print_how_to_abort(arguments.files.bucket());
     }
+}
+
+/// What errors advise by the library's names, and the options for it.
+const OPTIONS: [(&str, &str); 2] = [
+    ("`Tls::root_file`", "--ca-file"),
+    ("`Tls::client_files`", "--client-cert and --client-key"),
+];
+
+/// The text of an error, for whoever knows the options and not the library.
+fn by_option(error: &Error) -> String {
+    let named = |text: String, (name, option): &(&str, &str)| text.replace(name, option);
+    OPTIONS.iter().fold(error.to_string(), named)
 }
 
 const WOULD_BE_KEPT: &str =

@@ -2,9 +2,11 @@
 
 use super::Named;
 use crate::support::process::Program;
-use crate::support::{Case, Scene};
-use oss_upload::local_server::{Fault, Operation};
+use crate::support::tls::{Authority, TlsServer};
+use crate::support::{BUCKET, Case, Scene};
+use oss_upload::local_server::{ACCESS_KEY_ID, ACCESS_KEY_SECRET, Fault, Operation};
 use std::fs;
+use std::net::SocketAddr;
 
 /// One run of the program that fails.
 struct Row {
@@ -118,6 +120,16 @@ const ROWS: &[Row] = &[
     },
 ];
 
+fn named(scene: &Scene) -> Named {
+    let mut named = Named::default();
+    named.add(scene.dir.path().display(), "/DIR");
+    named.add(format!(":{}", scene.server.port()), ":PORT");
+    for upload in scene.server.pending_uploads() {
+        named.add(upload.upload_id, "UPLOAD");
+    }
+    named
+}
+
 /// Of the progress, nothing is printed where nobody looks at a terminal.
 #[test]
 fn the_program_says_once_what_happened_to_what_and_what_to_do() {
@@ -125,12 +137,60 @@ fn the_program_says_once_what_happened_to_what_and_what_to_do() {
         let _case = Case(row.name);
         let scene = Scene::with_parts(3);
         let ran = (row.run)(&scene).run().expect_code(row.code);
-        let mut named = Named::default();
-        named.add(scene.dir.path().display(), "/DIR");
-        named.add(format!(":{}", scene.server.port()), ":PORT");
-        for upload in scene.server.pending_uploads() {
-            named.add(upload.upload_id, "UPLOAD");
-        }
-        assert_eq!(named.in_place(&ran.stderr), row.stderr);
+        assert_eq!(named(&scene).in_place(&ran.stderr), row.stderr);
+    }
+}
+
+/// The library advises its own names, which whoever types a command does not know.
+#[test]
+fn the_program_advises_its_own_options_for_tls() {
+    let scene = Scene::with_parts(3);
+    let authority = Authority::new();
+    let address = SocketAddr::from(([127, 0, 0, 1], scene.server.port()));
+    let here = authority.for_this_machine();
+    let server = TlsServer::demanding(address, &here, &authority);
+    let root = scene.dir.path().join("root.pem");
+    fs::write(&root, authority.root_pem()).expect("written");
+    let program = || scene.program().args(["--endpoint", &server.endpoint()]);
+    let mut named = named(&scene);
+    named.add(server.endpoint(), "https://HERE");
+    let doing =
+        "error: beginning to upload `/DIR/file.bin` to oss://examplebucket/dir/object.bin: ";
+
+    let ran = program().run().expect_code(1);
+    let text = "the server's certificate: nobody who is trusted has signed it: add the root of who did, or of \
+                the proxy that looks into the connection, by --ca-file (UnknownIssuer) [endpoint https://HERE]\n";
+    assert_eq!(named.in_place(&ran.stderr), format!("{doing}{text}"));
+
+    let ran = program().arg("--ca-file").arg(root).run().expect_code(1);
+    let text = "the server demands a client certificate: give one by --client-cert and --client-key \
+                (CertificateRequired) [endpoint https://HERE]\n";
+    assert_eq!(named.in_place(&ran.stderr), format!("{doing}{text}"));
+}
+
+#[test]
+fn an_error_in_json_is_the_one_that_is_printed() {
+    let scene = Scene::with_parts(1);
+    let address = SocketAddr::from(([127, 0, 0, 1], scene.server.port()));
+    let server = TlsServer::before(address, &Authority::new().for_this_machine());
+    let program = Program::bare()
+        .credentials(ACCESS_KEY_ID, ACCESS_KEY_SECRET)
+        .args([&scene.file, &scene.dir.path().join("missing")])
+        .arg(format!("oss://{BUCKET}/"))
+        .args(["--endpoint", &server.endpoint()])
+        .args(["--region", "cn-hangzhou", "--progress", "none", "--json"]);
+    let ran = program.run().expect_code(1);
+    let errors = ran.stdout.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON in lines");
+        line["error"].as_str().expect("an error").to_owned()
+    });
+    let errors: Vec<String> = errors.collect();
+    assert_eq!(errors.len(), 2, "{ran:#?}");
+    assert!(errors.iter().any(|e| e.contains("--ca-file")), "{ran:#?}");
+    for error in errors {
+        assert!(
+            ran.stderr.contains(&format!("error: {error}\n")),
+            "{ran:#?}"
+        );
     }
 }
