@@ -37,6 +37,7 @@ struct FailedLine<'a> {
     file: String,
     error: String,
     resumable: bool,
+    temporary: bool,
     left_behind: &'a [String],
 }
 
@@ -108,6 +109,7 @@ pub(crate) fn print_outcome(outcome: &FileOutcome, arguments: &Arguments) {
                     file: shown(&outcome.path),
                     error: text,
                     resumable: error.is_resumable(),
+                    temporary: error.is_temporary(),
                     left_behind: error.left_behind(),
                 }));
             }

@@ -152,6 +152,7 @@ fn one_that_fails_is_told_continued_by_the_next_run_and_keeps_nobody() {
         };
         assert_eq!(resumable("b c.bin"), Some(true), "{failed:?}");
         assert_eq!(resumable("missing"), Some(false), "{failed:?}");
+        assert!(failed.iter().all(|line| line["temporary"] == false));
         assert_eq!(failed.len(), 2);
         expect_objects(&scene, "x/", &[files[0].clone(), files[2].clone()]);
 
