@@ -142,7 +142,8 @@ pub(crate) fn look(path: &Path) -> Result<Look, OpenError> {
     let read = read_all(&file);
     let is_in_use = match file.try_lock_shared() {
         Ok(()) => {
-            file.unlock()?;
+            // Should that fail, closing it does it.
+            let _ = file.unlock();
             false
         }
         Err(TryLockError::WouldBlock) => true,

@@ -24,6 +24,12 @@ pub(crate) fn upload() -> Result<Uploaded, Error> {
 }
 
 /// The same with other settings of the client.
+#[cfg(all(
+    feature = "platform-verifier",
+    unix,
+    not(target_vendor = "apple"),
+    not(target_os = "android")
+))]
 pub(crate) fn upload_with(
     set: impl FnOnce(ClientBuilder) -> ClientBuilder,
 ) -> Result<Uploaded, Error> {
