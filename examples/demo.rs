@@ -20,6 +20,8 @@ const PART_SIZE: u64 = 1 << 20;
 const ROUTINES: usize = 4;
 const BUCKET: &str = "demo-bucket";
 const KEY: &str = "backup/demo file.bin";
+/// Beside the file.
+const CHECKPOINT: &str = "demo file.bin.cp";
 
 /// What each connection takes in a second, so that there is something to watch.
 const BANDWIDTH: u64 = 16 << 20;
@@ -30,20 +32,13 @@ fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("demo file.bin");
     let sha256 = write_random_file(&file)?;
-    println!(
-        "A file of {} random bytes, SHA-256 {}…",
-        BinaryBytes(FILE_LEN),
-        &sha256[..16]
-    );
+    let (len, begin) = (BinaryBytes(FILE_LEN), &sha256[..16]);
+    println!("A file of {len} random bytes, SHA-256 {begin}…");
 
     let server = LocalServer::builder().bucket(BUCKET).start()?;
     server.fault(Fault::bandwidth(BANDWIDTH).on(Operation::UploadPart));
     println!("An OSS server at {}\n", server.endpoint());
-    let bucket = Client::builder(server.endpoint())
-        .region("cn-hangzhou")
-        .credentials(Credentials::new(ACCESS_KEY_ID, ACCESS_KEY_SECRET))
-        .build()?
-        .bucket(BUCKET)?;
+    let bucket = bucket(&server)?;
 
     println!(
         "1. Upload it in parts of {}, {ROUTINES} at a time, and interrupt that midway:",
@@ -51,15 +46,9 @@ fn main() -> Result<()> {
     );
     let interrupted = interrupt_midway(&bucket, &file)?;
     println!("   {interrupted}");
-    let kept: usize = server
-        .pending_uploads()
-        .iter()
-        .map(|upload| upload.parts.len())
-        .sum();
-    println!(
-        "   {kept} parts are on the server, and {}\n",
-        Path::new("demo file.bin.cp").display()
-    );
+    let pending = server.pending_uploads();
+    let kept: usize = pending.iter().map(|upload| upload.parts.len()).sum();
+    println!("   {kept} parts are on the server, and {CHECKPOINT}\n");
 
     println!("2. The same call again:");
     let uploaded = resume(&bucket, &file)?;
@@ -73,16 +62,22 @@ fn main() -> Result<()> {
 
     println!("3. Verify:");
     verify(&server, &uploaded, &sha256)?;
-    expect(
-        "the checkpoint is gone",
-        !folder.path().join("demo file.bin.cp").exists(),
-    )?;
+    let is_gone = !folder.path().join(CHECKPOINT).exists();
+    expect("the checkpoint is gone", is_gone)?;
     println!(
         "\nDone: {} requests, {} of them UploadPart.",
         server.requests().len(),
         server.count(Operation::UploadPart)
     );
     Ok(())
+}
+
+fn bucket(server: &LocalServer) -> std::result::Result<Bucket, Error> {
+    Client::builder(server.endpoint())
+        .region("cn-hangzhou")
+        .credentials(Credentials::new(ACCESS_KEY_ID, ACCESS_KEY_SECRET))
+        .build()?
+        .bucket(BUCKET)
 }
 
 /// What the server has, against what was sent.

@@ -192,33 +192,8 @@ impl Request {
     }
 
     fn check_parameters(&self) -> Result<(), OssError> {
-        let known: &[&str] = match self.operation {
-            Operation::InitiateMultipartUpload => &["uploads", "encoding-type"],
-            Operation::UploadPart => &["partNumber", "uploadId"],
-            Operation::ListParts => &[
-                "uploadId",
-                "max-parts",
-                "part-number-marker",
-                "encoding-type",
-            ],
-            Operation::CompleteMultipartUpload => {
-                &["uploadId", "encoding-type", "callback", "callback-var"]
-            }
-            Operation::AbortMultipartUpload => &["uploadId"],
-            Operation::ListMultipartUploads => &[
-                "uploads",
-                "prefix",
-                "delimiter",
-                "key-marker",
-                "upload-id-marker",
-                "max-uploads",
-                "encoding-type",
-            ],
-            Operation::HeadObject => &["objectMeta"],
-            Operation::PutObject => &["callback", "callback-var"],
-            Operation::GetObject | Operation::DeleteObject => &[],
-            Operation::Other => return Err(OssError::not_implemented("this call")),
-        };
+        let known = known_parameters(self.operation)
+            .ok_or_else(|| OssError::not_implemented("this call"))?;
         for (i, (name, _)) in self.query.iter().enumerate() {
             let is_repeated = self.query[..i].iter().any(|(other, _)| other == name);
             let is_known = known.contains(&&**name)
@@ -283,6 +258,37 @@ const KNOWN_HEADERS: &[&str] = &[
     "x-oss-tagging",
     "x-oss-traffic-limit",
 ];
+
+/// The parameters of a call; `None` of one that the server does not know.
+fn known_parameters(operation: Operation) -> Option<&'static [&'static str]> {
+    Some(match operation {
+        Operation::InitiateMultipartUpload => &["uploads", "encoding-type"],
+        Operation::UploadPart => &["partNumber", "uploadId"],
+        Operation::ListParts => &[
+            "uploadId",
+            "max-parts",
+            "part-number-marker",
+            "encoding-type",
+        ],
+        Operation::CompleteMultipartUpload => {
+            &["uploadId", "encoding-type", "callback", "callback-var"]
+        }
+        Operation::AbortMultipartUpload => &["uploadId"],
+        Operation::ListMultipartUploads => &[
+            "uploads",
+            "prefix",
+            "delimiter",
+            "key-marker",
+            "upload-id-marker",
+            "max-uploads",
+            "encoding-type",
+        ],
+        Operation::HeadObject => &["objectMeta"],
+        Operation::PutObject => &["callback", "callback-var"],
+        Operation::GetObject | Operation::DeleteObject => &[],
+        Operation::Other => return None,
+    })
+}
 
 fn unexpected_parameter(name: &str) -> OssError {
     OssError::argument("Unexpected query string parameter", "name", name).ec("0017-00000219")
