@@ -24,7 +24,7 @@ fn upload(file: PathBuf, state: PathBuf, within: Duration) -> Result<Uploaded, E
         .routines(4)
         .checkpoint(Checkpoint::in_dir(state))
         .deadline(within)
-        .on_progress(|now| THROUGH.store(now.bytes_done - now.bytes_resumed, Relaxed))
+        .on_progress(|now| THROUGH.store(now.bytes_done.saturating_sub(now.bytes_resumed), Relaxed))
         .run()
 }
 
