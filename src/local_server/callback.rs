@@ -4,6 +4,7 @@
 //!
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/callback>
 
+use super::answer::Answer;
 use super::error::OssError;
 use super::request::Request;
 use crate::escape;
@@ -125,6 +126,22 @@ pub(super) fn refuse(request: &Request) -> Result<(), OssError> {
     Ok(())
 }
 
+/// Calls the application back, if the request asks for it. Its answer takes the place of the body.
+pub(super) fn call_back(
+    request: &Request,
+    told: &Told<'_>,
+    within: Duration,
+    answer: Answer,
+) -> Result<Answer, OssError> {
+    let Some(callback) = Callback::of(request)? else {
+        return Ok(answer);
+    };
+    let body = callback.call(told, within)?;
+    Ok(answer
+        .replaced("Content-Type", "application/json")
+        .body(body))
+}
+
 impl Callback {
     /// The callback that a request asks for, if it asks for one; an error when it cannot be called.
     pub(super) fn of(request: &Request) -> Result<Option<Callback>, OssError> {
@@ -173,7 +190,7 @@ impl Callback {
     }
 
     /// Calls one URL after the other until an application answers well. The answer's body, or why none came.
-    pub(super) fn call(&self, told: &Told<'_>, within: Duration) -> Result<Vec<u8>, OssError> {
+    fn call(&self, told: &Told<'_>, within: Duration) -> Result<Vec<u8>, OssError> {
         let body = self.fill(told);
         let mut failure = Failure::Unreached;
         for target in &self.targets {

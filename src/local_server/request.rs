@@ -2,6 +2,7 @@
 
 use super::error::OssError;
 use super::journal::{Operation, RequestLog};
+use super::store::Overwrite;
 use super::wire::Head;
 use super::xml::Encoding;
 use crate::escape;
@@ -70,6 +71,30 @@ impl Request {
     /// The value of a header, or of the parameter of this name.
     pub(super) fn header_or_parameter(&self, name: &str) -> Option<&str> {
         self.header(name).or_else(|| self.parameter(name))
+    }
+
+    /// Refuses a value that is none of these.
+    pub(super) fn check_choice(
+        &self,
+        name: &'static str,
+        choices: &[&str],
+    ) -> Result<(), OssError> {
+        match self.header_or_parameter(name) {
+            Some(value) if !choices.contains(&value) => Err(OssError::argument(
+                "The value of a header is invalid.",
+                name,
+                value,
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether its object may take the place of another, and the code of the refusal if not.
+    pub(super) fn overwrite(&self, ec: &'static str) -> Overwrite {
+        match self.header("x-oss-forbid-overwrite") {
+            Some("true") => Overwrite::Forbidden(ec),
+            _ => Overwrite::Allowed,
+        }
     }
 
     pub(super) fn is_head(&self) -> bool {

@@ -5,9 +5,9 @@
 use super::body::Received;
 use super::metadata::check_acl;
 use super::upload::check_part_number;
-use super::{Told, call_back, overwrite};
 use crate::escape;
 use crate::local_server::answer::Answer;
+use crate::local_server::callback::{Told, call_back};
 use crate::local_server::content::{Content, Reader};
 use crate::local_server::error::OssError;
 use crate::local_server::request::Request;
@@ -61,7 +61,7 @@ pub(super) fn complete(
         request_id,
         now: shared.now(),
     };
-    let overwrite = overwrite(request, EXISTS);
+    let overwrite = request.overwrite(EXISTS);
     (shared.store).complete(bucket, key, upload_id, &parts, object, overwrite)?;
 
     let etag = format!("\"{bare_etag}\"");
@@ -69,7 +69,8 @@ pub(super) fn complete(
     if let Some(crc) = told.crc {
         answer = answer.header("x-oss-hash-crc64ecma", crc.to_string());
     }
-    call_back(shared, request, &told, answer.xml(result(request, &etag)))
+    let answer = answer.xml(result(request, &etag));
+    call_back(request, &told, shared.callback_timeout, answer)
 }
 
 fn body_text(received: Received) -> Result<String, OssError> {

@@ -1,6 +1,5 @@
 //! The metadata of an object: what a request may give it, and what stays with it.
 
-use super::check_choice;
 use crate::escape;
 use crate::local_server::error::OssError;
 use crate::local_server::request::Request;
@@ -45,7 +44,7 @@ pub(super) fn check(request: &Request) -> Result<(), OssError> {
         "ColdArchive",
         "DeepColdArchive",
     ];
-    check_choice(request, "x-oss-storage-class", CLASSES)?;
+    request.check_choice("x-oss-storage-class", CLASSES)?;
     check_acl(request)?;
     check_encryption(request)?;
     check_user_metadata(request)?;
@@ -54,7 +53,7 @@ pub(super) fn check(request: &Request) -> Result<(), OssError> {
 
 pub(super) fn check_acl(request: &Request) -> Result<(), OssError> {
     const ACLS: &[&str] = &["private", "public-read", "public-read-write", "default"];
-    check_choice(request, "x-oss-object-acl", ACLS)
+    request.check_choice("x-oss-object-acl", ACLS)
 }
 
 fn check_encryption(request: &Request) -> Result<(), OssError> {
@@ -76,7 +75,7 @@ fn check_encryption(request: &Request) -> Result<(), OssError> {
             return Err(OssError::argument(message, name, value));
         }
     }
-    check_choice(request, "x-oss-server-side-data-encryption", &["SM4"])
+    request.check_choice("x-oss-server-side-data-encryption", &["SM4"])
 }
 
 fn check_user_metadata(request: &Request) -> Result<(), OssError> {

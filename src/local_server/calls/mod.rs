@@ -10,12 +10,11 @@ mod upload;
 pub(super) use body::{Intake, Received};
 
 use super::answer::Answer;
-use super::callback::{self, Callback, Told};
+use super::callback::{self, Callback};
 use super::error::OssError;
 use super::journal::Operation;
 use super::request::{Request, invalid_object_name};
 use super::shared::Shared;
-use super::store::Overwrite;
 use super::wire::Framing;
 
 /// Checks everything that can be checked before the body is read.
@@ -88,8 +87,8 @@ fn check_key(request: &Request) -> Result<(), OssError> {
 }
 
 fn check_common_headers(request: &Request) -> Result<(), OssError> {
-    check_choice(request, "x-oss-request-payer", &["requester"])?;
-    check_choice(request, "x-oss-forbid-overwrite", &["true", "false"])?;
+    request.check_choice("x-oss-request-payer", &["requester"])?;
+    request.check_choice("x-oss-forbid-overwrite", &["true", "false"])?;
     let Some(limit) = request.header_or_parameter("x-oss-traffic-limit") else {
         return Ok(());
     };
@@ -105,38 +104,4 @@ fn check_common_headers(request: &Request) -> Result<(), OssError> {
             limit,
         )),
     }
-}
-
-fn check_choice(request: &Request, name: &'static str, choices: &[&str]) -> Result<(), OssError> {
-    match request.header_or_parameter(name) {
-        Some(value) if !choices.contains(&value) => Err(OssError::argument(
-            "The value of a header is invalid.",
-            name,
-            value,
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn overwrite(request: &Request, ec: &'static str) -> Overwrite {
-    match request.header("x-oss-forbid-overwrite") {
-        Some("true") => Overwrite::Forbidden(ec),
-        _ => Overwrite::Allowed,
-    }
-}
-
-/// Calls the application back, if the request asks for it. Its answer takes the place of the body.
-fn call_back(
-    shared: &Shared,
-    request: &Request,
-    told: &Told<'_>,
-    answer: Answer,
-) -> Result<Answer, OssError> {
-    let Some(callback) = Callback::of(request)? else {
-        return Ok(answer);
-    };
-    let body = callback.call(told, shared.callback_timeout)?;
-    Ok(answer
-        .replaced("Content-Type", "application/json")
-        .body(body))
 }

@@ -3,8 +3,9 @@
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/putobject>
 
 use super::body::Received;
-use super::{Told, call_back, metadata, overwrite};
+use super::metadata;
 use crate::local_server::answer::Answer;
+use crate::local_server::callback::{Told, call_back};
 use crate::local_server::error::OssError;
 use crate::local_server::request::Request;
 use crate::local_server::shared::Shared;
@@ -19,7 +20,7 @@ const EXISTS: &str = "0026-00000002";
 pub(super) fn admit_put(shared: &Shared, request: &Request) -> Result<(), OssError> {
     metadata::check(request)?;
     let (bucket, key) = request.place();
-    let overwrite = overwrite(request, EXISTS);
+    let overwrite = request.overwrite(EXISTS);
     shared.store.check_overwrite(bucket, key, overwrite)
 }
 
@@ -54,9 +55,9 @@ pub(super) fn put(
         modified: shared.now(),
         content: received.content,
     };
-    let overwrite = overwrite(request, EXISTS);
+    let overwrite = request.overwrite(EXISTS);
     shared.store.put(bucket, key, object, overwrite)?;
-    call_back(shared, request, &told, answer)
+    call_back(request, &told, shared.callback_timeout, answer)
 }
 
 pub(super) fn head(shared: &Shared, request: &Request) -> Result<Answer, OssError> {

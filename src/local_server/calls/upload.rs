@@ -3,7 +3,7 @@
 //! Source: <https://www.alibabacloud.com/help/en/oss/developer-reference/initiatemultipartupload>
 
 use super::body::Received;
-use super::{metadata, overwrite};
+use super::metadata;
 use crate::local_server::answer::Answer;
 use crate::local_server::error::OssError;
 use crate::local_server::request::Request;
@@ -17,7 +17,7 @@ const EXISTS: &str = "0042-00000214";
 pub(super) fn admit_initiate(shared: &Shared, request: &Request) -> Result<(), OssError> {
     metadata::check(request)?;
     let (bucket, key) = request.place();
-    let overwrite = overwrite(request, EXISTS);
+    let overwrite = request.overwrite(EXISTS);
     shared.store.check_overwrite(bucket, key, overwrite)
 }
 
